@@ -1,0 +1,58 @@
+-- Oneself in one call: profile, roles, wallets.
+--
+-- Callers: anybody signed in, members or not; is_member tells which. Before the
+-- first profile row exists the profile's fields are null. Fails with not_authenticated.
+
+create or replace function identity.me()
+returns public.me
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select
+    u.id,
+    p.handle,
+    p.display_name,
+    p.avatar_path,
+    p.bio,
+    s.locale,
+    s.timezone,
+    s.phone_verified_at,
+    app.is_member(u.id),
+    array(
+      select r.role
+      from identity.user_roles as r
+      where r.user_id = u.id
+      order by r.role
+    ),
+    array(
+      select row(a.currency, a.posted, a.held, a.posted - a.held, ledger.pending_amount(a.id))::public.wallet_balance
+      from ledger.accounts as a
+      where a.owner_id = u.id
+        and a.purpose = 'wallet'
+      order by a.currency
+    ),
+    p.created_at
+  from (select app.user_id() as id) as u
+  left join public.profiles as p on p.id = u.id
+  left join identity.private_profiles as s on s.user_id = u.id;
+$$;
+
+create or replace function public.me()
+returns public.me
+language sql
+stable
+set search_path = ''
+as $$
+  select identity.me();
+$$;
+
+comment on function identity.me() is 'The rule behind the door public.me.';
+comment on function public.me() is
+'Yourself: profile, whether you are a member, roles, wallets (minor units).';
+
+revoke all on function identity.me() from public, anon, authenticated, service_role;
+revoke all on function public.me() from public, anon, authenticated, service_role;
+grant execute on function identity.me() to authenticated;
+grant execute on function public.me() to authenticated;

@@ -1,0 +1,22 @@
+-- The book never changes: refuse update, delete and truncate, whoever asks.
+--
+-- Policies do not bind the owner or service_role; this does. Fails with append_only.
+
+create or replace function ledger.tg_entries__refuse_change()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform app.fail('append_only', format('%s on %I.%I', lower(tg_op), tg_table_schema, tg_table_name));
+end;
+$$;
+
+comment on function ledger.tg_entries__refuse_change() is
+'Refuses update, delete and truncate, whoever asks.';
+
+revoke all on function ledger.tg_entries__refuse_change() from public, anon, authenticated, service_role;
+
+create or replace trigger _100_refuse_change
+before update or delete or truncate on ledger.entries
+for each statement execute function ledger.tg_entries__refuse_change();
