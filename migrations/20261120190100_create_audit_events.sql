@@ -1,7 +1,7 @@
 -- audit.events: who did what to which thing, when and why.
 --
--- Append-only for every role (sql/audit/tg_events__refuse_change.sql). Rows hold
--- ids only, so that a person can be forgotten while the record stays.
+-- Append-only for every role (sql/audit/tg_events__refuse_change.sql). Rows name people
+-- by id only, so that a person can be forgotten while the record stays.
 
 create schema audit;
 grant usage on schema audit to authenticated, service_role;

@@ -4,7 +4,7 @@
 -- and audit rows outlive the sign-in (docs/decisions/no-foreign-key-to-auth.md).
 
 create schema identity;
-grant usage on schema identity to anon, authenticated, service_role;
+grant usage on schema identity to authenticated, service_role;
 
 comment on schema identity is 'Profiles and roles.';
 
@@ -37,7 +37,6 @@ create table identity.private_profiles (
   user_id uuid primary key references public.profiles (id) on delete restrict,
   locale text not null default 'en',
   timezone text not null default 'UTC',
-  phone_verified_at timestamptz,
 
   constraint private_profiles_locale_is_bcp47 check (locale ~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$')
 );

@@ -5,7 +5,7 @@
 -- test holds the business clock, and procrastinate reads the wall clock too.
 -- Nothing here is granted to a client; rules insert into jobs.outbox as its owner.
 
-create schema if not exists jobs;
+create schema jobs;
 
 comment on schema jobs is
 'The queue: outbox streams, leases, retries, attempts, dead letters. Not exposed.';
@@ -55,7 +55,7 @@ create table jobs.streams (
   split_after integer not null default 5,
   max_attempts integer not null default 8,
   backoff_base interval not null default '1 second',
-  backoff_cap interval not null default '1 minute',
+  backoff_cap interval not null default '30 seconds',
   keep_for interval not null default '3 days',
   constraint streams_batch_limit_positive check (batch_limit > 0),
   constraint streams_batch_bytes_positive check (batch_bytes > 0),

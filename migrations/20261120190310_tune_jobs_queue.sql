@@ -1,12 +1,15 @@
 -- procrastinate's tables, tuned: jobs that share a lock are looked up by an index instead of by
 -- scanning the waiting ones, and the hot tables are vacuumed early (no update of a job is HOT,
--- its status is in every partial index).
+-- its status is in every partial index). The tables are new and empty here, so the indexes are
+-- not built concurrently.
 
-create index if not exists jobs_lock_order_idx
+-- squawk-ignore require-concurrent-index-creation
+create index jobs_lock_order_idx
 on procrastinate.procrastinate_jobs (lock, priority desc, id)
 where status in ('todo', 'doing');
 
-create index if not exists jobs_finished_idx
+-- squawk-ignore require-concurrent-index-creation
+create index jobs_finished_idx
 on procrastinate.procrastinate_jobs (id)
 where status in ('succeeded', 'failed', 'cancelled', 'aborted');
 

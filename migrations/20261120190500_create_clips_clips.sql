@@ -60,6 +60,7 @@ alter table public.clips enable row level security;
 
 create index clips_author_id_idx on public.clips (author_id, id);
 create index clips_feed_idx on public.clips (language, published_at desc, id desc) where published_at is not null;
+create index clips_feed_all_idx on public.clips (published_at desc, id desc) where published_at is not null;
 
 comment on table public.clips is 'Contributed clips. Others see one only while it is published.';
 comment on column public.clips.media_path is 'Object path in the clips bucket, inside the author''s own folder.';

@@ -24,7 +24,9 @@ create table consensus.kinds (
   settle_after interval not null default '7 days',
 
   constraint kinds_labels_two_or_more check (cardinality(labels) >= 2),
+  constraint kinds_labels_without_null check (array_position(labels, null) is null),
   constraint kinds_validating_labels_are_labels check (validating_labels <@ labels and cardinality(validating_labels) >= 1),
+  constraint kinds_some_label_invalidates check (not labels <@ validating_labels),
   constraint kinds_votes_in_order check (min_votes >= 1 and max_votes >= min_votes),
   constraint kinds_rewards_not_negative check (author_reward >= 0 and reviewer_reward >= 0 and daily_reward_cap >= 0),
   constraint kinds_durations_not_negative check (lease_duration > '0' and settle_after >= '0')
@@ -68,6 +70,7 @@ create table consensus.items (
 alter table consensus.items enable row level security;
 
 create index items_queue_idx on consensus.items (language, votes_needed, clip_id) where state = 'open';
+create index items_disputed_idx on consensus.items (language, clip_id) where state = 'disputed';
 create index items_settle_at_idx on consensus.items (settle_at) where state = 'decided';
 create index items_author_id_idx on consensus.items (author_id);
 
@@ -195,6 +198,19 @@ create type public.review_item as (
   lease_expires_at timestamptz
 );
 comment on type public.review_item is 'A clip leased to a reviewer, with the labels to choose from.';
+
+create type public.disputed_clip as (
+  clip_id uuid,
+  kind public.clip_kind,
+  language text,
+  author_id uuid,
+  media_path text,
+  prompt text,
+  transcript text,
+  labels text[],
+  tally integer[]
+);
+comment on type public.disputed_clip is 'A clip staff must decide, with the votes per label.';
 
 create type public.validation_outcome as (
   clip_id uuid,

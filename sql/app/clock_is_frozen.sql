@@ -4,7 +4,7 @@ create or replace function app.clock_is_frozen()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from app.clock);
 $$;

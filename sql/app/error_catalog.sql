@@ -8,7 +8,7 @@ returns table (code text, status integer, message text, hint text)
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   values
     ('already_decided', 409, 'Voting on this clip has ended.', 'Take the clip off the screen and go on with the next one.'),

@@ -14,7 +14,7 @@ create or replace function app.fail(
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_entry record;

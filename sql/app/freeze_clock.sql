@@ -7,7 +7,7 @@ create or replace function app.freeze_clock(p_at timestamptz)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_at is null then

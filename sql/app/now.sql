@@ -6,7 +6,7 @@ language sql
 stable
 parallel safe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select c.frozen_at from app.clock as c), pg_catalog.now());
 $$;

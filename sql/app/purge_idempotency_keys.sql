@@ -6,7 +6,7 @@ create or replace function app.purge_idempotency_keys(p_limit integer)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with old as (
     select k.user_id, k.key

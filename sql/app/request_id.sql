@@ -8,7 +8,7 @@ returns text
 language plpgsql
 stable
 parallel restricted
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_request_id text := nullif(current_setting('app.request_id', true), '');

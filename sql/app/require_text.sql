@@ -13,7 +13,7 @@ create or replace function app.require_text(
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_value text;

@@ -10,7 +10,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update app.idempotency_keys as k
   set response = p_response

@@ -14,7 +14,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into audit.events (
     at, actor_id, actor_role, action, subject_type, subject_id, reason, details, request_id

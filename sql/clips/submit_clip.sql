@@ -17,7 +17,7 @@ returns public.clips
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_author_id uuid := app.require_member();
@@ -83,7 +83,7 @@ create or replace function public.submit_clip(
 returns public.clips
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select clips.submit_clip(
     submit_clip.kind,

@@ -1,7 +1,8 @@
 -- Decide a clip by a label: history, status, rewards held, audit, people told.
 --
 -- The caller has locked the item and passes it with its new tally. All that follows
--- from a decision is here, for votes and for staff alike. Returns the clip.
+-- from a decision is here, for votes and for staff alike. Returns the clip. Everyone reads
+-- a valid clip, so staff's own words are then kept to history and audit.
 -- Locks further: reward_days by person, one slot of the reward pool.
 -- Callers: consensus.cast_vote, consensus.set_validation_status.
 
@@ -16,13 +17,14 @@ returns public.clips
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := app.now();
   v_status public.validation_status :=
     case when p_label = any (p_kind.validating_labels) then 'valid' else 'invalid' end;
-  v_reason text := coalesce(p_reason, consensus.describe_tally(p_item.tally, p_kind.labels));
+  v_votes text := consensus.describe_tally(p_item.tally, p_kind.labels);
+  v_reason text := coalesce(p_reason, v_votes);
   v_decided_by uuid := case when p_rule = 'staff' then app.user_id() end;
   v_clip public.clips;
 begin
@@ -38,7 +40,7 @@ begin
   update public.clips as c
   set
     status = v_status,
-    status_reason = v_reason,
+    status_reason = case when v_status = 'valid' then v_votes else v_reason end,
     version = c.version + 1,
     decided_at = v_now,
     published_at = case when v_status = 'valid' and not c.is_hidden then v_now end
@@ -51,6 +53,10 @@ begin
   values (
     v_clip.id, v_clip.version, v_status, p_label, p_rule, v_decided_by, p_item.tally, v_reason, v_now
   );
+
+  delete from consensus.leases as l
+  where l.clip_id = v_clip.id
+    and l.expires_at <= app.now();
 
   perform consensus.promise_rewards(v_clip, p_kind, p_label, v_decided_by);
   perform consensus.tell_decision(v_clip);

@@ -5,7 +5,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'Votes: ' || string_agg(t.votes || ' ' || t.label, ', ' order by t.votes desc, t.place)
   from unnest(p_tally, p_labels) with ordinality as t (votes, label, place);

@@ -1,5 +1,6 @@
 -- Lock all that overruling a clip may move, at once and in the order of the house:
--- the day's promises of its people, then every pool slot and their wallets by id.
+-- the days' promises to its people, then every pool slot and their wallets by id. Its
+-- holds need no lock before the accounts: whoever touches them has locked the item.
 --
 -- Staff may void, reverse, promise and post in one call; locking step by step would
 -- cross the settling job's single ordered pass. Holds the whole pool of its currency
@@ -14,7 +15,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_people uuid[] := array(
@@ -26,9 +27,17 @@ declare
   );
 begin
   insert into consensus.reward_days as d (user_id, day, currency, promised)
-  select p.id, (app.now() at time zone 'UTC')::date, p_kind.currency, 0
-  from unnest(v_people) as p (id)
-  order by p.id
+  select p.id, p.day, p.currency, 0
+  from (
+    select u.id, (app.now() at time zone 'UTC')::date as day, p_kind.currency
+    from unnest(v_people) as u (id)
+    union
+    select a.owner_id, (h.created_at at time zone 'UTC')::date, h.currency
+    from ledger.holds as h
+    inner join ledger.accounts as a on a.id = h.credit_account_id
+    where h.cause_id = p_item.clip_id
+  ) as p
+  order by p.id, p.day, p.currency
   on conflict on constraint reward_days_pkey do update set promised = d.promised;
 
   perform ledger.open_wallets(v_people, p_kind.currency);

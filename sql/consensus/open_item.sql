@@ -5,7 +5,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into consensus.items (clip_id, kind, language, author_id, tally, votes_needed)
   select p_clip.id, k.kind, p_clip.language, p_clip.author_id,

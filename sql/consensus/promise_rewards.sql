@@ -1,7 +1,7 @@
 -- Promise what a decision earns: pending transfers from the reward pool to wallets.
 --
 -- The author of a valid clip and every reviewer whose vote agrees, except the one who
--- decided by hand: nobody decides their own pay. Each person's
+-- decides by hand. Each person's
 -- promises of a UTC day stay within daily_reward_cap, exactly, because the day's row
 -- is locked as it grows; a reward that would go over it, or that the pool cannot pay,
 -- is withheld and recorded, and the decision stands.
@@ -18,7 +18,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_day date := (app.now() at time zone 'UTC')::date;

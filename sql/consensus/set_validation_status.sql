@@ -17,7 +17,7 @@ returns public.validation_outcome
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_staff_id uuid := app.require_role('moderator', 'admin');
@@ -88,7 +88,7 @@ create or replace function public.set_validation_status(
 returns public.validation_outcome
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select consensus.set_validation_status(
     set_validation_status.clip_id, set_validation_status.status, set_validation_status.reason

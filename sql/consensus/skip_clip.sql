@@ -1,6 +1,7 @@
 -- Pass over a clip: its lease is given back and it is not offered again.
 --
--- Skipping twice, or a clip whose voting has ended, changes nothing.
+-- Skipping twice, or a clip whose voting has ended, changes nothing. The item is locked,
+-- so that a call for clips at the same moment does not lease it again.
 -- Callers: members. Fails with clip_not_found.
 
 create or replace function consensus.skip_clip(p_clip_id uuid)
@@ -8,12 +9,17 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reviewer_id uuid := app.require_member();
 begin
-  if not exists (select from consensus.items as i where i.clip_id = p_clip_id) then
+  perform
+  from consensus.items as i
+  where i.clip_id = p_clip_id
+  for no key update;
+
+  if not consensus.has_met(p_clip_id, v_reviewer_id) then
     perform app.fail('clip_not_found');
   end if;
 
@@ -31,7 +37,7 @@ create or replace function public.skip_clip(clip_id uuid)
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select consensus.skip_clip(skip_clip.clip_id);
 $$;

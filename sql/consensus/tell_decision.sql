@@ -1,4 +1,5 @@
--- Tell the author and everybody who voted that a clip's status changed.
+-- Tell the author and everybody who voted that a clip's status changed; the author also
+-- why.
 --
 -- Outbox rows in the deciding transaction; version lets clients drop what is older.
 -- Callers: consensus.decide, consensus.reopen.
@@ -8,7 +9,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into jobs.outbox (topic, event, payload, request_id)
   select
@@ -17,8 +18,7 @@ as $$
     jsonb_build_object(
       'clip_id', p_clip.id,
       'status', p_clip.status,
-      'reason', p_clip.status_reason,
-      'is_author', t.user_id = p_clip.author_id,
+      'reason', case when t.user_id = p_clip.author_id then p_clip.status_reason end,
       'version', p_clip.version
     ),
     app.request_id()

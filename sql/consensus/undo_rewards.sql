@@ -1,5 +1,6 @@
 -- Undo what a decision promised or paid: void the pending holds, reverse the posted
--- transfers. The caller has locked the item.
+-- transfers, and give the amounts back to the days that promised them. The caller has
+-- locked the item and all of it (consensus.lock_consequences).
 --
 -- Callers: consensus.set_validation_status.
 
@@ -8,9 +9,34 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
+  update consensus.reward_days as d
+  set promised = d.promised - g.amount
+  from (
+    select
+      a.owner_id,
+      (h.created_at at time zone 'UTC')::date as day,
+      h.currency,
+      sum(h.amount) as amount
+    from ledger.holds as h
+    inner join ledger.accounts as a on a.id = h.credit_account_id
+    left join ledger.transfers as t on t.hold_id = h.id
+    where h.cause_id = p_clip_id
+      and (
+        h.state = 'pending'
+        or (
+          h.state = 'settled'
+          and not exists (select from ledger.transfers as r where r.reverses_transfer_id = t.id)
+        )
+      )
+    group by a.owner_id, day, h.currency
+  ) as g
+  where d.user_id = g.owner_id
+    and d.day = g.day
+    and d.currency = g.currency;
+
   perform ledger.release_holds(array(
     select h.id
     from ledger.holds as h

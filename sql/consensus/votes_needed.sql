@@ -9,7 +9,7 @@ returns integer
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select greatest(0, p_min_votes - max(t.votes), sum(t.votes) - 2 * max(t.votes) + 1)::integer
   from unnest(p_tally) as t (votes);

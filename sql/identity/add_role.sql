@@ -12,7 +12,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reason text := app.require_text('reason', p_reason, 1, 2000);

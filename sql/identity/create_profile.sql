@@ -1,19 +1,24 @@
 -- Give a user their profile, once. Called when Supabase Auth creates the user, and
 -- again by app.require_member() in case that had failed.
 --
--- The handle is made of the id, so it cannot clash by chance with a chosen one that
--- is shorter, and update_profile changes it.
+-- The handle is made of the id, and of chance when somebody has chosen that very one;
+-- update_profile changes it.
 
 create or replace function identity.create_profile(p_user_id uuid)
 returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into public.profiles (id, handle)
   values (p_user_id, 'user_' || right(replace(p_user_id::text, '-', ''), 20))
   on conflict do nothing;
+
+  insert into public.profiles (id, handle)
+  select p_user_id, 'user_' || left(replace(gen_random_uuid()::text, '-', ''), 20)
+  where not exists (select from public.profiles as p where p.id = p_user_id)
+  on conflict (id) do nothing;
 
   insert into identity.private_profiles (user_id)
   select p.id

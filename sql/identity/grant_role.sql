@@ -13,7 +13,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_admin_id uuid := app.require_role('admin');
@@ -30,7 +30,7 @@ create or replace function public.grant_role(user_id uuid, role public.app_role,
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select identity.grant_role(grant_role.user_id, grant_role.role, grant_role.reason);
 $$;

@@ -8,7 +8,7 @@ returns public.me
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select
     u.id,
@@ -18,7 +18,7 @@ as $$
     p.bio,
     s.locale,
     s.timezone,
-    s.phone_verified_at,
+    a.phone_confirmed_at,
     app.is_member(u.id),
     array(
       select r.role
@@ -27,23 +27,24 @@ as $$
       order by r.role
     ),
     array(
-      select row(a.currency, a.posted, a.held, a.posted - a.held, ledger.pending_amount(a.id))::public.wallet_balance
-      from ledger.accounts as a
-      where a.owner_id = u.id
-        and a.purpose = 'wallet'
-      order by a.currency
+      select row(w.currency, w.posted, w.held, w.posted - w.held, ledger.pending_amount(w.id))::public.wallet_balance
+      from ledger.accounts as w
+      where w.owner_id = u.id
+        and w.purpose = 'wallet'
+      order by w.currency
     ),
     p.created_at
   from (select app.user_id() as id) as u
   left join public.profiles as p on p.id = u.id
-  left join identity.private_profiles as s on s.user_id = u.id;
+  left join identity.private_profiles as s on s.user_id = u.id
+  left join auth.users as a on a.id = u.id;
 $$;
 
 create or replace function public.me()
 returns public.me
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select identity.me();
 $$;

@@ -13,7 +13,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reason text;
@@ -36,8 +36,13 @@ begin
     order by r.user_id
     for update;
 
-    -- Read again: whoever we waited for may have removed one, or us.
-    v_admins := array(select r.user_id from identity.user_roles as r where r.role = 'admin');
+    -- Read again: whoever we waited for may have removed one, or us. Only members act.
+    v_admins := array(
+      select r.user_id
+      from identity.user_roles as r
+      where r.role = 'admin'
+        and app.is_member(r.user_id)
+    );
     perform app.require_role('admin');
     if v_admins = array[p_user_id] then
       perform app.fail('last_admin');
@@ -60,7 +65,7 @@ create or replace function public.revoke_role(user_id uuid, role public.app_role
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select identity.revoke_role(revoke_role.user_id, revoke_role.role, revoke_role.reason);
 $$;

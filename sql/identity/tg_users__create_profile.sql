@@ -8,7 +8,7 @@ create or replace function identity.tg_users__create_profile()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform identity.create_profile(new.id);

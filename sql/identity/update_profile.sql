@@ -15,7 +15,7 @@ returns public.me
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id uuid := app.require_member();
@@ -29,14 +29,14 @@ begin
   if v_handle !~ '^[a-z0-9_]{3,30}$' then
     perform app.fail('invalid_input', 'handle: 3 to 30 of a-z, 0-9 and _');
   end if;
-  if v_avatar_path is not null and not starts_with(v_avatar_path, v_user_id || '/') then
+  if v_avatar_path is not null
+    and (not starts_with(v_avatar_path, v_user_id || '/') or v_avatar_path ~ '(^|/)\.{0,2}(/|$)') then
     perform app.fail('invalid_input', 'avatar_path: inside your own folder, <your id>/…');
   end if;
   if v_locale !~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$' then
     perform app.fail('invalid_input', 'locale: a BCP 47 tag such as en or pt-BR');
   end if;
-  if v_timezone is not null
-    and not exists (select from pg_catalog.pg_timezone_names as z where z.name = v_timezone) then
+  if not identity.is_timezone(v_timezone) then
     perform app.fail('invalid_input', 'timezone: an IANA name such as Africa/Accra');
   end if;
 
@@ -73,7 +73,7 @@ create or replace function public.update_profile(
 returns public.me
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select identity.update_profile(
     update_profile.handle,

@@ -11,7 +11,7 @@ create or replace function jobs.backoff(
 returns interval
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select least(p_cap, p_base * (2 ^ least(greatest(p_failures, 1) - 1, 30))) * (0.5 + random() / 2);
 $$;

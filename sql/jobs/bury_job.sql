@@ -9,7 +9,7 @@ create or replace function jobs.bury_job(
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into jobs.dead_letters (
     job_id, task, args, reason, attempts, error_class, error_message, request_id

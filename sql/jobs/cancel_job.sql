@@ -9,7 +9,7 @@ create or replace function jobs.cancel_job(
 returns text
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_state text;

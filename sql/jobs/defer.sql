@@ -19,7 +19,7 @@ create or replace function jobs.defer(
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_task record;
@@ -32,19 +32,19 @@ begin
   where c.task = p_task;
 
   if not found then
-    raise assert_failure using message = format('unknown task %s', p_task);
+    raise internal_error using message = format('unknown task %s', p_task);
   end if;
 
   -- PostgreSQL's notification channels are 63 bytes long; procrastinate's prefix takes the rest
   if octet_length(v_task.queue) > 40 then
-    raise assert_failure using message = format('queue name of %s is over 40 bytes', p_task);
+    raise internal_error using message = format('queue name of %s is over 40 bytes', p_task);
   end if;
 
   select coalesce(array_agg(k order by k), '{}') into v_names
   from jsonb_object_keys(coalesce(p_args, '{}')) as k;
 
   if v_names <> array(select a from unnest(v_task.arguments) as a order by a) then
-    raise assert_failure using
+    raise internal_error using
       message = format('task %s does not take these arguments', p_task),
       detail = format('given %s, takes %s', v_names, v_task.arguments);
   end if;

@@ -7,7 +7,7 @@ create or replace function jobs.has_moved(p_stream jobs.streams)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select p_stream.cluster <> c.system_identifier
     or p_stream.cursor_xid >= pg_snapshot_xmax(pg_current_snapshot())

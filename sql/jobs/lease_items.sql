@@ -7,7 +7,7 @@ create or replace function jobs.lease_items(p_lease_id uuid)
 returns table (outbox_id bigint)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select o.id
   from jobs.stream_leases as l

@@ -11,7 +11,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select
     'jobs_' || case when j.status = 'todo' then 'waiting' else 'running' end,

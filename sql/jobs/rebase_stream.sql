@@ -11,7 +11,7 @@ create or replace function jobs.rebase_stream(p_stream text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_stream jobs.streams;

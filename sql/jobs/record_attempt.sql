@@ -13,7 +13,7 @@ create or replace function jobs.record_attempt(
 returns timestamptz
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_job procrastinate.procrastinate_jobs;
@@ -22,7 +22,7 @@ declare
   v_failures integer;
 begin
   if p_outcome not in ('failed', 'snoozed', 'rejected') then
-    raise assert_failure using message = format('unknown outcome %s', p_outcome);
+    raise internal_error using message = format('unknown outcome %s', p_outcome);
   end if;
 
   select * into strict v_job

@@ -9,7 +9,7 @@ create or replace function jobs.ring()
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_stream jobs.streams;

@@ -27,7 +27,7 @@ create or replace function jobs.settle_events(
 returns boolean
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_lease jobs.stream_leases;
@@ -35,12 +35,13 @@ declare
   v_only_id bigint;
   v_item record;
   v_failed integer := 0;
+  v_judged boolean;
   v_counts boolean := false;
   v_outage boolean;
   v_next_try_at timestamptz := clock_timestamp();
 begin
   if p_outcome not in ('delivered', 'rejected', 'retry', 'unknown', 'abandoned') then
-    raise assert_failure using message = format('unknown outcome %s', p_outcome);
+    raise internal_error using message = format('unknown outcome %s', p_outcome);
   end if;
 
   select s.* into v_stream
@@ -59,7 +60,7 @@ begin
   end if;
 
   -- an event on its own spends an attempt only when others got through since its last try
-  if v_lease.size = 1 then
+  if v_lease.size = 1 and p_retry_at is null then
     select
       i.outbox_id,
       coalesce(v_stream.delivered_at > coalesce(r.last_tried_at, v_lease.taken_at), false)
@@ -68,6 +69,7 @@ begin
     left join jobs.outbox_retries as r on r.outbox_id = i.outbox_id;
   end if;
 
+  v_judged := v_lease.size = 1 and p_outcome = 'rejected';
   v_outage := p_outcome in ('retry', 'unknown') and not v_counts;
   if v_outage then
     v_next_try_at := coalesce(
@@ -85,7 +87,7 @@ begin
         coalesce(e.outcome, p_outcome) as outcome,
         coalesce(e.retry_at, p_retry_at) as retry_at,
         coalesce(e.error, p_error) as error,
-        e.id is not null or (v_lease.size = 1 and p_outcome = 'rejected') as judged
+        e.id is not null or v_judged or v_counts as judged
       from jobs.lease_items(p_lease_id) as i
       left join jsonb_to_recordset(p_items) as e (
         id bigint, outcome text, retry_at timestamptz, error jsonb
@@ -94,7 +96,7 @@ begin
     loop
       v_failed := v_failed + 1;
 
-      if v_item.judged or v_counts then
+      if v_item.judged then
         perform jobs.fail_event(
           v_stream, v_item.outbox_id, v_item.outcome, v_item.retry_at, v_item.error
         );
@@ -117,7 +119,7 @@ begin
       end if;
     end loop;
 
-    if p_outcome <> 'delivered' and p_retry_at is null and not v_counts then
+    if p_outcome <> 'delivered' and p_retry_at is null and not v_judged and not v_counts then
       insert into jobs.attempts (
         lease_id, outbox_id, stream, outcome, error_class, error_message, error_trace
       )

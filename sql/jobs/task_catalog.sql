@@ -16,7 +16,7 @@ returns table (
 )
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   values
     (

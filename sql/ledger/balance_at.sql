@@ -7,7 +7,7 @@ create or replace function ledger.balance_at(p_account_id bigint, p_at timestamp
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
     select e.balance_after

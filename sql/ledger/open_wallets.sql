@@ -6,7 +6,7 @@ returns void
 language sql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into ledger.accounts (purpose, owner_id, currency, floor)
   select 'wallet', o.id, p_currency, 0

@@ -5,7 +5,7 @@ returns bigint
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(sum(h.amount), 0)::bigint
   from ledger.holds as h

@@ -5,7 +5,8 @@
 -- order (after the holds, if any), so posts never deadlock with each other. A
 -- transfer that settles a hold also releases all of what the hold kept.
 -- Only a reversal may take an account below its floor; the shortfall is remembered as
--- reversal_debt and shrinks as money comes in.
+-- reversal_debt and shrinks as money comes in. What else is in the same call may use
+-- no more than that.
 -- Callers: rules. Fails with invalid_transfer, insufficient_funds, already_reversed.
 
 create or replace function ledger.post(p_postings ledger.posting[])
@@ -13,7 +14,7 @@ returns bigint[]
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := app.now();
@@ -43,6 +44,18 @@ begin
   ) then
     perform app.fail('invalid_transfer');
   end if;
+
+  -- Booked never before what is already booked on these accounts, however long the locks took.
+  v_now := greatest(v_now, (
+    select max(e.created_at)
+    from ledger.accounts as a
+    inner join ledger.entries as e on e.account_id = a.id and e.version = a.version
+    where a.id in (
+      select p.debit_account_id from unnest(p_postings) as p
+      union
+      select p.credit_account_id from unnest(p_postings) as p
+    )
+  ));
 
   if exists (
     select
@@ -91,10 +104,10 @@ begin
   ),
   entry as (
     insert into ledger.entries (
-      account_id, version, transfer_id, amount, balance_after, cause, cause_id, event_at, created_at
+      account_id, version, owner_id, transfer_id, amount, balance_after, cause, cause_id, event_at, created_at
     )
     select
-      l.account_id, a.version + l.nth, l.id, l.amount, a.posted + l.running,
+      l.account_id, a.version + l.nth, a.owner_id, l.id, l.amount, a.posted + l.running,
       l.cause, l.cause_id, coalesce(l.event_at, v_now), v_now
     from leg as l
     inner join ledger.accounts as a on a.id = l.account_id
@@ -105,17 +118,17 @@ begin
       posted = a.posted + m.amount,
       held = a.held - m.released,
       version = a.version + m.entries,
-      reversal_debt = case
-        when m.may_overdraw then greatest(0, a.floor - (a.posted + m.amount - a.held + m.released))
-        else least(a.reversal_debt, greatest(0, a.floor - (a.posted + m.amount - a.held + m.released)))
-      end
+      reversal_debt = greatest(0, least(
+        a.floor - (a.posted + m.amount - a.held + m.released),
+        a.floor - (a.posted + m.reversed - a.held)
+      ))
     from (
       select
         l.account_id,
         sum(l.amount) as amount,
         sum(l.released) as released,
         count(*) as entries,
-        bool_or(p.reverses_transfer_id is not null) as may_overdraw
+        coalesce(sum(l.amount) filter (where p.reverses_transfer_id is not null), 0) as reversed
       from leg as l
       inner join numbered as p on p.id = l.id
       group by l.account_id

@@ -1,5 +1,5 @@
 -- Resolve pending holds without moving money: 'voided' by a rule, 'expired' by the
--- clock. What they kept is available again.
+-- clock. What they kept is available again, and first pays what the account owes back.
 --
 -- Locks holds by id, then their debited accounts by id. A hold resolves once.
 -- Callers: rules. Fails with hold_resolved.
@@ -12,7 +12,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform
@@ -45,7 +45,9 @@ begin
     returning h.debit_account_id, h.amount
   )
   update ledger.accounts as a
-  set held = a.held - m.amount
+  set
+    held = a.held - m.amount,
+    reversal_debt = greatest(0, a.floor - (a.posted - a.held + m.amount))
   from (
     select r.debit_account_id, sum(r.amount) as amount
     from released as r

@@ -7,7 +7,7 @@ create or replace function ledger.tg_entries__tell_owner()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into jobs.outbox (topic, event, payload, request_id)

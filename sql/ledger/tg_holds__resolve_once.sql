@@ -6,7 +6,7 @@
 create or replace function ledger.tg_holds__resolve_once()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op <> 'UPDATE' then
@@ -15,9 +15,15 @@ begin
   if old.state <> 'pending' or new.state = 'pending' then
     perform app.fail('hold_resolved');
   end if;
-  if row(old.id, old.debit_account_id, old.credit_account_id, old.currency, old.amount, old.cause, old.cause_id)
+  if row(
+      old.id, old.debit_account_id, old.credit_account_id, old.currency, old.amount,
+      old.cause, old.cause_id, old.expires_at, old.created_at
+    )
     is distinct from
-    row(new.id, new.debit_account_id, new.credit_account_id, new.currency, new.amount, new.cause, new.cause_id) then
+    row(
+      new.id, new.debit_account_id, new.credit_account_id, new.currency, new.amount,
+      new.cause, new.cause_id, new.expires_at, new.created_at
+    ) then
     perform app.fail('append_only', 'update on ledger.holds');
   end if;
 
@@ -37,3 +43,6 @@ for each row execute function ledger.tg_holds__resolve_once();
 create or replace trigger _110_refuse_truncate
 before truncate on ledger.holds
 for each statement execute function ledger.tg_holds__resolve_once();
+
+alter table ledger.holds enable always trigger _100_resolve_once;
+alter table ledger.holds enable always trigger _110_refuse_truncate;

@@ -8,7 +8,7 @@ returns table (check_name text, holds boolean, violations bigint)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with
   by_account as (
@@ -39,6 +39,15 @@ as $$
       and d.amount = -t.amount
       and c.amount = t.amount
     ) is not true
+    union all
+    select 'every entry belongs to a transfer', abs(e.entries - 2 * t.transfers)
+    from (select count(*) as entries from ledger.entries) as e
+    cross join (select count(*) as transfers from ledger.transfers) as t
+    union all
+    select 'every entry names its account''s owner', count(*)
+    from ledger.entries as e
+    inner join ledger.accounts as a on a.id = e.account_id
+    where e.owner_id is distinct from a.owner_id
     union all
     select 'entries of each currency sum to zero', count(*)
     from (
@@ -99,6 +108,10 @@ as $$
     select 'no account is below its floor but by reversals', count(*)
     from ledger.accounts as a
     where a.posted - a.held < a.floor - a.reversal_debt
+    union all
+    select 'reversal debts are what accounts lack', count(*)
+    from ledger.accounts as a
+    where a.reversal_debt <> greatest(0, a.floor - (a.posted - a.held))
   )
   select f.check_name, f.violations = 0, f.violations
   from found as f;
