@@ -1,0 +1,26 @@
+"""The `hub` command. Each group of commands lives beside what it commands."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+app = typer.Typer(
+    name="hub",
+    help="Hybrid Hub: SQL decides, Python delivers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+COMMANDS = (
+    "procrastinate_app.deploy.cli",
+    "procrastinate_app.worker_cli",
+    "procrastinate_app.jobs_cli",
+    "procrastinate_app.local.cli",
+    "procrastinate_app.local.demo.cli",
+    "procrastinate_app.bench_cli",
+)
+for module in COMMANDS:
+    import_module(module).register(app)
