@@ -1,0 +1,148 @@
+"""JSON log lines, one per event, without secrets and without what people wrote.
+
+structlog is ours; what libraries log through the standard library passes the same processors.
+procrastinate writes job arguments into its messages: of its records only the action, the job's id
+and its task are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import procrastinate
+import psycopg
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+HIDDEN = "[hidden]"
+SECRET_KEYS = re.compile(
+    r"secret|passw|token|apikey|api_key|authorization|cookie|^key$|_key$|payload|^args$|kwargs|dsn"
+)
+SECRET_TEXT = re.compile(
+    r"sb_(?:secret|publishable)_[\w-]+"  # Supabase keys
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
+    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user:password in an address
+)
+MAX_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What may be told of an exception: no values, no data of rows, no local variables."""
+
+    error_class: str
+    message: str
+    trace: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {"class": self.error_class, "message": self.message, "trace": self.trace}
+
+
+def describe(error: BaseException) -> Failure:
+    """The exception as a Failure. Postgres puts rows into its details: only the message is kept."""
+    cause = error
+    while isinstance(cause, procrastinate.exceptions.ConnectorException) and cause.__cause__:
+        cause = cause.__cause__
+    name = type(cause).__name__
+    if isinstance(cause, psycopg.Error):
+        message = cause.diag.message_primary or name
+        if cause.sqlstate:
+            name = f"{name} {cause.sqlstate}"
+    else:
+        message = str(cause)
+    frames = traceback.extract_tb(cause.__traceback__)[-12:]
+    trace = " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )
+    return Failure(name, hide_secrets(message)[:MAX_TEXT], trace)
+
+
+def hide_secrets(text: str) -> str:
+    """The text without anything that looks like a key, a JWT or a password."""
+    return SECRET_TEXT.sub(HIDDEN, text)
+
+
+def configure(level: str) -> None:
+    """Send everything that is logged, by us or by libraries, to standard output as JSON."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _tell_failure,
+        _redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(_strip_procrastinate)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # every step of every job, at info; ours say it once, with its outcome
+    logging.getLogger("procrastinate").setLevel(max(logging.WARNING, root.level))
+
+
+def _strip_procrastinate(record: logging.LogRecord) -> bool:
+    """Keep the action; drop the message, which quotes the job's arguments."""
+    if not record.name.startswith("procrastinate."):
+        return True
+    if action := getattr(record, "action", None):
+        record.msg, record.args = str(action), ()
+    return True
+
+
+def _tell_failure(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace an exception by what may be told of it."""
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    error = found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        failure = describe(error)
+        event["error"], event["error_message"] = failure.error_class, failure.message
+        event["trace"] = failure.trace
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        record.exc_info = record.exc_text = None
+    return event
+
+
+def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {key: _hidden(key, value) for key, value in event.items()}
+
+
+def _hidden(key: str, value: Any) -> Any:
+    if key in ("_record", "_from_structlog"):
+        return value
+    if SECRET_KEYS.search(key.lower()):
+        return HIDDEN
+    if isinstance(value, str):
+        return hide_secrets(value)
+    if isinstance(value, Mapping):
+        return {str(name): _hidden(str(name), item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hidden("", item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return hide_secrets(str(value))

@@ -1,0 +1,147 @@
+"""The worker's settings, from HUB_* variables.
+
+HUB_DATABASE_URL_FILE and HUB_SECRET_KEY_FILE name files to read these secrets from instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "HUB_"
+SANDBOX_KEY = "sb_secret_sandbox_"
+
+
+class Settings(BaseSettings):
+    """Times are seconds. Fails at once, naming the variable, when one is missing or absurd."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
+
+    environment: Literal["local", "test", "production"] = "production"
+    database_url: SecretStr
+    supabase_url: str
+    secret_key: SecretStr
+    realtime_url: str = ""
+    realtime_timeout: float = Field(default=10, gt=0)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+    http_port_file: Path | None = None
+
+    fetchers: int = Field(default=4, ge=1, le=32)
+    concurrency: int = Field(default=4, ge=1, le=100)
+    batch_size: int = Field(default=100, ge=1, le=1000)
+    lease: float = Field(default=30, gt=0)
+    ring_interval: float = Field(default=0.25, gt=0)
+    poll_interval: float = Field(default=2, gt=0)
+    heartbeat_interval: float = Field(default=10, gt=0)
+    rescue_interval: float = Field(default=5, gt=0)
+    stalled_after: float = Field(default=30, gt=0)
+    max_rescues: int = Field(default=3, ge=1)
+    shutdown_graceful_timeout: float = Field(default=30, gt=0)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("supabase_url", "realtime_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must be an http or https address")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fill_and_check(self) -> Self:
+        self.realtime_url = self.realtime_url or f"{self.supabase_url}/realtime/v1"
+        if self.lease <= self.realtime_timeout:
+            raise ValueError("lease must outlast realtime_timeout, or batches are sent twice")
+        if self.stalled_after <= 2 * self.heartbeat_interval:
+            raise ValueError("stalled_after must outlast two heartbeats of a live worker")
+        self._keep_sandbox_and_production_apart()
+        return self
+
+    def _keep_sandbox_and_production_apart(self) -> None:
+        """A test must not tell real people; real events must not end in a sandbox.
+
+        Local and test: database and Realtime are both on this machine. Production: no sandbox key,
+        and Realtime on this machine only if the database is too (Supabase hosted by oneself).
+        """
+        database_here = is_here(database_host(self.database_url.get_secret_value()))
+        realtime_here = is_here(urlsplit(self.realtime_url).hostname or "")
+        if self.environment != "production":
+            if not (database_here and realtime_here):
+                raise ValueError(
+                    f"environment is {self.environment}, but the database or Realtime is not on "
+                    "this machine: set HUB_ENVIRONMENT=production or local addresses"
+                )
+            return
+        if self.secret_key.get_secret_value().startswith(SANDBOX_KEY):
+            raise ValueError("environment is production, but secret_key is a sandbox key")
+        if realtime_here and not database_here:
+            raise ValueError(
+                "environment is production and the database is elsewhere, but Realtime is on this "
+                "machine: real events would end in a sandbox"
+            )
+
+    @property
+    def lease_time(self) -> timedelta:
+        return timedelta(seconds=self.lease)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """HUB_SECRET_KEY_FILE=/run/secrets/key, as containers and systemd hand secrets out."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text().strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+            if field.annotation is SecretStr
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def database_host(url: str) -> str:
+    """The host of a database address; empty for a socket. The address is never repeated."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ValueError("database_url is not a Postgres address") from None
+    return str(parts.get("hostaddr") or parts.get("host") or "")
+
+
+def is_here(host: str) -> bool:
+    """Whether an address is this machine; an empty host or a path is a socket."""
+    if host in ("", "localhost") or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,100 @@
+"""JOB-6, OPS-4: `hub jobs`, as operators use it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from procrastinate_app import jobs_cli
+from tests.support.callers import Connection
+from tests.support.databases import FreshDatabase
+from tests.support.events import emit, settle, take, value
+
+APP = typer.Typer()
+jobs_cli.register(APP)
+
+
+@pytest.fixture
+def conn(fresh_db: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """A queue with a waiting job, a dead event and a retried one."""
+    monkeypatch.setenv("HUB_DATABASE_URL", fresh_db.url)
+    made = fresh_db.connect()
+    made.execute("select jobs.defer('jobs:purge', '{\"timestamp\": 0}')")
+    emit(made)
+    settle(made, take(made), "rejected")
+    emit(made)
+    settle(made, take(made), "retry")
+    return made
+
+
+def hub(*args: str, ends: int = 0) -> str:
+    result = CliRunner().invoke(APP, ["jobs", *args])
+    assert result.exit_code == ends, result.output
+    return result.output
+
+
+def hub_json(*args: str) -> Any:
+    return json.loads(hub(*args, "--json"))
+
+
+@pytest.mark.usefixtures("conn")
+def test_list_shows_all_kinds() -> None:
+    assert {(row["id"], row["state"]) for row in hub_json("list")} == {
+        ("1", "waiting"),
+        ("d1", "dead"),
+        ("e2", "retrying"),
+    }
+    assert "jobs:purge" in hub("list")
+    assert [row["id"] for row in hub_json("list", "--state", "dead")] == ["d1"]
+    assert [row["id"] for row in hub_json("list", "--what", "jobs:")] == ["1"]
+    assert "nothing" in hub("list", "--state", "failed")
+
+
+@pytest.mark.usefixtures("conn")
+def test_show_tells_the_story() -> None:
+    shown = hub_json("show", "d1")
+    assert shown["details"]["reason"] == "rejected"
+    assert [attempt["error_class"] for attempt in shown["attempts_made"]] == ["HTTP 500"]
+    assert "HTTP 500" in hub("show", "e2")
+    assert "waiting" in hub("show", "1")
+    assert "nothing on the queue" in hub("show", "999", ends=1)
+
+
+def test_retry_by_filter_first_as_a_dry_run(conn: Connection) -> None:
+    """JOB-6"""
+    assert "1 would be tried again" in hub("retry", "--stream", "realtime", "--dry-run")
+    assert value(conn, "select count(*) from jobs.dead_letters where redriven_at is null") == 1
+    assert "1 are tried again" in hub("retry", "--stream", "realtime", "--reason", "fixed")
+    assert value(conn, "select reason from audit.events") == "fixed"
+    assert hub_json("list", "--state", "dead") == []
+
+
+@pytest.mark.usefixtures("conn")
+def test_retry_one() -> None:
+    """JOB-6"""
+    assert [row["id"] for row in hub_json("retry", "d1")] == [1]
+    assert "no dead letter d1" in hub("retry", "d1", ends=1)
+    assert "is not a dead letter" in hub("retry", "1", ends=1)
+
+
+@pytest.mark.usefixtures("conn")
+def test_retry_needs_to_be_told_which() -> None:
+    """JOB-6: never everything by accident."""
+    assert "name a dead letter" in hub("retry", ends=1)
+
+
+@pytest.mark.usefixtures("conn")
+def test_cancel() -> None:
+    assert hub("cancel", "1").strip() == "cancelled"
+    assert "no job 1 waits" in hub("cancel", "1", ends=1)
+
+
+def test_unreachable_database_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_DATABASE_URL", "postgresql://postgres:hush@127.0.0.1:9/x")
+    said = hub("list", ends=1)
+    assert "hush" not in said
+    assert "Traceback" not in said
