@@ -1,0 +1,89 @@
+// Node's HTTP server around a fetch-style handler, with a limit on request bodies.
+
+import { createServer } from "node:http";
+
+// Far above any honest call (files go to Storage), far below what hurts the process.
+export const MAX_BODY_BYTES = 5 * 1024 * 1024;
+
+export const CORS = {
+  "Access-Control-Allow-Origin": "*",
+  "Access-Control-Expose-Headers":
+    "Content-Range, Content-Location, Preference-Applied, Retry-After, X-Request-Id",
+};
+
+// Serve `handle(request, body)` on loopback; resolves to {server, url}.
+export function serve({ port, handle }) {
+  let url;
+  const server = createServer(async (req, res) => {
+    try {
+      const body = await readBody(req);
+      await write(req, res, body === null ? tooLarge() : await handle(toRequest(req, url, body), body));
+    } catch (error) {
+      if (req.destroyed && !req.complete) return res.destroy();
+      console.error(error);
+      await write(req, res, internalError());
+    }
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      url = `http://127.0.0.1:${server.address().port}`;
+      resolve({ server, url });
+    });
+  });
+}
+
+// The whole body, or null when it is too large. A large one is still read to its end: a client that
+// is cut off while sending sees a broken connection instead of the answer.
+async function readBody(req) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of req) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  return size <= MAX_BODY_BYTES ? Buffer.concat(chunks) : null;
+}
+
+function toRequest(req, base, body) {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(req.headers)) {
+    for (const one of [value].flat()) headers.append(name, one);
+  }
+  if (!headers.has("x-forwarded-for")) headers.set("x-forwarded-for", req.socket.remoteAddress ?? "");
+  const bodyless = req.method === "GET" || req.method === "HEAD";
+  return new Request(new URL(req.url, base), {
+    method: req.method,
+    headers,
+    body: bodyless || !body.length ? undefined : body,
+  });
+}
+
+async function write(req, res, response) {
+  res.statusCode = response.status;
+  for (const [name, value] of response.headers) res.setHeader(name, value);
+  for (const [name, value] of Object.entries(CORS)) res.setHeader(name, value);
+  const body = Buffer.from(await response.arrayBuffer());
+  if (response.status !== 204 && response.status !== 304) res.setHeader("Content-Length", body.length);
+  res.end(req.method === "HEAD" ? undefined : body);
+}
+
+function tooLarge() {
+  return Response.json(
+    {
+      code: "413",
+      details: null,
+      hint: "Upload files to Storage and pass their path.",
+      message: `The request body is larger than ${MAX_BODY_BYTES} bytes`,
+    },
+    { status: 413 },
+  );
+}
+
+function internalError() {
+  return Response.json(
+    { code: "500", details: null, hint: null, message: "The local gateway failed; see its log" },
+    { status: 500 },
+  );
+}
