@@ -6,6 +6,8 @@ import urllib.error
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from procrastinate_app.local import sandbox as sandbox_module
@@ -141,3 +143,27 @@ async def test_jwt_key_goes_as_bearer_too() -> None:
         assert (await send(Sandbox(url))).failure.error_class == "HTTP 401"
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 307])
+async def test_only_202_is_delivered_and_no_redirect_is_followed(status: int) -> None:
+    """JOB-4: a page that merely answers took nothing, and the key stays with Realtime."""
+    elsewhere: list[web.Request] = []
+
+    async def broadcast(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async def page(request: web.Request) -> web.Response:
+        elsewhere.append(request)
+        return web.Response(status=202)
+
+    app = web.Application()
+    app.router.add_post("/api/broadcast", broadcast)
+    app.router.add_route("*", "/elsewhere", page)
+    async with (
+        TestServer(app) as server,
+        Realtime(str(server.make_url("")).rstrip("/"), SecretStr(KEY), timeout=5) as realtime,
+    ):
+        outcome = await realtime.broadcast([GOOD], request_id="r")
+    assert outcome.result is Result.RETRY
+    assert elsewhere == []
