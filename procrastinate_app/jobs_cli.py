@@ -113,12 +113,17 @@ def _call(database_url: str, function: str, *args: Any) -> list[dict[str, Any]]:
     from psycopg import sql
     from psycopg.rows import dict_row
 
+    from procrastinate_app.settings import database_host
+
     query = sql.SQL("select * from {}({})").format(
         sql.Identifier(*function.split(".")), sql.SQL(", ").join([sql.Placeholder()] * len(args))
     )
     try:
+        database_host(database_url)
         with psycopg.connect(database_url, row_factory=dict_row) as conn:
             return conn.execute(query, args).fetchall()
+    except ValueError as error:
+        _stop(str(error))
     except psycopg.Error as error:
         _stop(error.diag.message_primary or str(error).strip())
 

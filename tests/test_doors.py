@@ -3,7 +3,7 @@
 Nothing here names a door, so that one added later is attacked as well. A door's plain arguments
 come from PLAIN by their name, else from their type; `test_the_plain_call_of_every_door_succeeds`
 says when a new door needs a line there, and without it the attacks would stop at its first check.
-Numbers such as R22 are the attack cases that HOUSE asks for; the ids are rules of SYSTEM.
+Numbers such as R22 only keep the attack cases apart; ids such as LED-7 are in docs/rules.md.
 """
 
 from __future__ import annotations

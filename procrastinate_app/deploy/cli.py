@@ -37,13 +37,19 @@ def _stop(message: object) -> NoReturn:
 
 
 def _address(database_url: str | None) -> str:
-    """The given address, or that in the secrets file."""
-    if database_url:
-        return database_url
-    file = os.environ.get("HUB_DATABASE_URL_FILE")
-    if not file:
-        _stop("Where to? Give --database-url, HUB_DATABASE_URL or HUB_DATABASE_URL_FILE.")
-    return Path(file).read_text(encoding="utf-8").strip()
+    """The given address, or that in the secrets file. A malformed one is not repeated."""
+    from procrastinate_app.settings import database_host
+
+    if not database_url:
+        file = os.environ.get("HUB_DATABASE_URL_FILE")
+        if not file:
+            _stop("Where to? Give --database-url, HUB_DATABASE_URL or HUB_DATABASE_URL_FILE.")
+        database_url = Path(file).read_text(encoding="utf-8").strip()
+    try:
+        database_host(database_url)
+    except ValueError as error:
+        _stop(error)
+    return database_url
 
 
 def _deploy(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from procrastinate_app.cli import app
 from procrastinate_app.settings import Settings, database_host, is_here
 
 HERE = [
@@ -29,6 +31,16 @@ def test_loopback_and_sockets_are_here(url: str) -> None:
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_other_hosts_are_not_here_however_they_are_written(url: str) -> None:
     assert not is_here(database_host(url))
+
+
+@pytest.mark.parametrize("command", [["deploy"], ["jobs", "list"]])
+def test_no_command_repeats_a_malformed_address(command: list[str]) -> None:
+    """APP-7: it may carry a password."""
+    environment = {"HUB_DATABASE_URL": "postgresql://u:hunter2%zz@localhost/db"}
+    ended = CliRunner().invoke(app, command, env=environment)
+    assert ended.exit_code == 1
+    assert "not a Postgres address" in ended.output
+    assert "hunter2" not in ended.output
 
 
 def test_a_malformed_address_is_refused_without_repeating_it() -> None:
