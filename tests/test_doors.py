@@ -54,6 +54,7 @@ KERNEL = {
     "app.user_id",
 }
 CALLED_BY_VIEWS = {"ledger.pending_amount"}
+CALLED_AS_THE_CALLER = {"ledger.own_wallet_id"}
 FOR_ADMIN_TOOLS = {"ledger.fund_reward_pool", "ledger.verify"}
 
 # Relations a stranger sees rows of.
@@ -698,7 +699,7 @@ def test_clients_may_execute_the_rules_behind_doors_and_the_kernel_only(db: Conn
     """R26, HOUSE 2: what else is granted is named at the top of this file."""
     named = {door.name for door in doors(db)}
     extra = {each.qualified for each in executable(db, "authenticated") if each.name not in named}
-    assert extra == KERNEL | CALLED_BY_VIEWS
+    assert extra == KERNEL | CALLED_BY_VIEWS | CALLED_AS_THE_CALLER
     assert {each.qualified for each in executable(db, "anon")} == KERNEL
     assert {each.qualified for each in executable(db, "service_role")} == KERNEL | FOR_ADMIN_TOOLS
 

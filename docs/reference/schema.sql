@@ -4274,6 +4274,34 @@ $$;
 COMMENT ON FUNCTION ledger.open_wallets(p_owner_ids uuid[], p_currency text) IS 'Create the missing wallets of people in one currency.';
 
 --
+-- Name: own_wallet_id(text); Type: FUNCTION; Schema: ledger; Owner: -
+--
+
+CREATE FUNCTION ledger.own_wallet_id(p_currency text) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_user_id uuid := app.user_id();
+begin
+  return (
+    select a.id
+    from ledger.accounts as a
+    where a.owner_id = v_user_id
+      and a.currency = p_currency
+      and a.purpose = 'wallet'
+  );
+end;
+$$;
+
+--
+-- Name: FUNCTION own_wallet_id(p_currency text); Type: COMMENT; Schema: ledger; Owner: -
+--
+
+COMMENT ON FUNCTION ledger.own_wallet_id(p_currency text) IS 'The id of the caller''s wallet in a currency.';
+
+--
 -- Name: pending_amount(bigint); Type: FUNCTION; Schema: ledger; Owner: -
 --
 
@@ -4956,7 +4984,7 @@ CREATE FUNCTION ledger.wallet_statement(p_currency text, p_before bigint, p_max_
     SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 declare
-  v_user_id uuid := app.user_id();
+  v_wallet_id bigint := ledger.own_wallet_id(p_currency);
   v_before bigint := coalesce(p_before, 9223372036854775807);
 begin
   if (p_max_rows between 1 and 200) is not true then
@@ -4970,13 +4998,7 @@ begin
   select
     e.version, e.amount, e.balance_after, p_currency, e.cause, e.cause_id, e.event_at, e.created_at
   from ledger.entries as e
-  where e.account_id = (
-    select a.id
-    from ledger.accounts as a
-    where a.owner_id = v_user_id
-      and a.currency = p_currency
-      and a.purpose = 'wallet'
-  )
+  where e.account_id = v_wallet_id
     and e.version < v_before
   order by e.version desc
   limit p_max_rows;
@@ -7645,6 +7667,13 @@ REVOKE ALL ON FUNCTION ledger.lock_pool_slot(p_currency text, p_amount bigint) F
 --
 
 REVOKE ALL ON FUNCTION ledger.open_wallets(p_owner_ids uuid[], p_currency text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION own_wallet_id(p_currency text); Type: ACL; Schema: ledger; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ledger.own_wallet_id(p_currency text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.own_wallet_id(p_currency text) TO authenticated;
 
 --
 -- Name: FUNCTION pending_amount(p_account_id bigint); Type: ACL; Schema: ledger; Owner: -

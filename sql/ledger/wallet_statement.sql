@@ -17,7 +17,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  v_user_id uuid := app.user_id();
+  v_wallet_id bigint := ledger.own_wallet_id(p_currency);
   v_before bigint := coalesce(p_before, 9223372036854775807);
 begin
   if (p_max_rows between 1 and 200) is not true then
@@ -31,13 +31,7 @@ begin
   select
     e.version, e.amount, e.balance_after, p_currency, e.cause, e.cause_id, e.event_at, e.created_at
   from ledger.entries as e
-  where e.account_id = (
-    select a.id
-    from ledger.accounts as a
-    where a.owner_id = v_user_id
-      and a.currency = p_currency
-      and a.purpose = 'wallet'
-  )
+  where e.account_id = v_wallet_id
     and e.version < v_before
   order by e.version desc
   limit p_max_rows;

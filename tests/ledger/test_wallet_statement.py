@@ -104,6 +104,17 @@ def test_nobody_sees_anybody_elses_money(db: Connection, books: Books) -> None:
     assert one(db, "select count(*) from ledger.accounts where purpose = 'wallet'") == 2
 
 
+def test_the_wallet_found_is_only_ever_the_callers(db: Connection, books: Books) -> None:
+    find = "select ledger.own_wallet_id('USD')"
+    for who, wallet in ((books.ama, books.ama_wallet), (books.kofi, books.kofi_wallet)):
+        with as_user(db, who):
+            assert one(db, find) == wallet
+    with as_user(db, make_user(db)):
+        assert one(db, find) is None
+    with as_user(db, None), refused(db, "not_authenticated"):
+        db.execute(find)
+
+
 def test_a_person_sees_their_own_wallets_and_no_platform_account(
     db: Connection, books: Books
 ) -> None:
