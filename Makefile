@@ -62,7 +62,7 @@ bench: install ## measure, side by side with pgbench, and write the table
 rules: install ## every rule of the system and the tests that hold it
 	@$(BIN)/hub rules
 
-lock: install ## bring the lock files up to date with pyproject.toml and package.json
+lock: $(VENV_READY) ## bring the lock files up to date with pyproject.toml and package.json
 	$(BIN)/python -m procrastinate_app.local.locks write
 
 clean: ## stop the local stack; remove its data, .venv, node_modules and caches

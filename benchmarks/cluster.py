@@ -94,8 +94,8 @@ class Cluster:
                 f"--time={seconds}" if seconds else f"--transactions={A_FEW}",
                 *(["--skip-some-updates"] if script is None else [f"--file={script}"]),
                 *(f"--define={name}={value}" for name, value in (variables or {}).items()),
-                self.server.url(database),
             ],
+            env=self.server.env(database),
             capture_output=True,
             text=True,
         )
@@ -161,8 +161,8 @@ class Cluster:
                 "--initialize",
                 "--quiet",
                 f"--scale={scale}",
-                self.server.url(CANARY),
             ],
+            env=self.server.env(CANARY),
             check=True,
             capture_output=True,
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from procrastinate_app.local.places import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "benchmarks.md"
 
@@ -27,8 +27,8 @@ def bench(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each round's figures as JSON.")
     ] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds after the warm-up.")] = 5,
-    seconds: Annotated[int, typer.Option(min=1, help="Seconds per arm and round.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds after the warm-up.")] = 11,
+    seconds: Annotated[int, typer.Option(min=1, help="Seconds per arm and round.")] = 3,
     scale: Annotated[
         float, typer.Option(min=0.001, max=1, help="Part of the full size; targets are for 1.")
     ] = 1.0,

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from procrastinate_app.db import KEEPALIVE
-from procrastinate_app.deploy import SchemaTooOld, require_schema_async
+from procrastinate_app.deploy import SchemaTooOld, require_schema
 from procrastinate_app.settings import Settings, database_host
 
 TRANSACTION_PORT = "6543"
@@ -35,7 +35,7 @@ async def refuse_unfit(settings: Settings) -> None:
     async with await _connect(url) as conn:
         await _refuse_swallowed_notifications(url, conn)
         try:
-            await require_schema_async(conn)
+            await require_schema(conn)
         except SchemaTooOld as error:
             raise Refused(str(error)) from None
         if settings.environment == "production":

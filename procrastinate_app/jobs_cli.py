@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-DatabaseUrl = Annotated[str, typer.Option(envvar="HUB_DATABASE_URL", show_envvar=True)]
+from procrastinate_app.commands import DatabaseUrl, address, stop
+
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Reason = Annotated[str | None, typer.Option(help="Why; goes into the audit record.")]
 
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 @jobs.command("list")
 def list_jobs(
-    database_url: DatabaseUrl,
+    database_url: DatabaseUrl = None,
     state: Annotated[str | None, typer.Option(help=STATES)] = None,
     what: Annotated[str | None, typer.Option(help="Task or stream its name begins with.")] = None,
     limit: int = 100,
@@ -42,11 +43,11 @@ def list_jobs(
 
 
 @jobs.command("show")
-def show_job(job_id: str, database_url: DatabaseUrl, as_json: Json = False) -> None:
+def show_job(job_id: str, database_url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Show one job, event (e…) or dead letter (d…) with its failed tries."""
     rows = _call(database_url, "jobs.list_jobs", job_id, None, None, 1)
     if not rows:
-        _stop(f"nothing on the queue has the id {job_id}")
+        stop(f"nothing on the queue has the id {job_id}")
     attempts = _call(database_url, "jobs.list_attempts", job_id)
     if as_json:
         typer.echo(json.dumps(rows[0] | {"attempts_made": attempts}, default=str))
@@ -61,7 +62,7 @@ def show_job(job_id: str, database_url: DatabaseUrl, as_json: Json = False) -> N
 
 @jobs.command("retry")
 def retry_jobs(
-    database_url: DatabaseUrl,
+    database_url: DatabaseUrl = None,
     dead_letter: Annotated[str | None, typer.Argument(help="One dead letter, d12.")] = None,
     task: Annotated[str | None, typer.Option(help="All of this task.")] = None,
     stream: Annotated[str | None, typer.Option(help="All of this stream.")] = None,
@@ -74,9 +75,9 @@ def retry_jobs(
 ) -> None:
     """Try dead letters again: one by id, or all that match every option given."""
     if dead_letter and not _is_dead_letter(dead_letter):
-        _stop(f"{dead_letter} is not a dead letter: their ids are like d12")
+        stop(f"{dead_letter} is not a dead letter: their ids are like d12")
     if not (dead_letter or task or stream or error or before):
-        _stop("name a dead letter, or say which by --task, --stream, --error or --before")
+        stop("name a dead letter, or say which by --task, --stream, --error or --before")
     rows = _call(
         database_url,
         "jobs.redrive_dead_letters",
@@ -90,7 +91,7 @@ def retry_jobs(
         limit,
     )
     if dead_letter and not rows:
-        _stop(f"no dead letter {dead_letter} waits")
+        stop(f"no dead letter {dead_letter} waits")
     _show(rows, as_json)
     if not as_json:
         typer.echo(f"{len(rows)} {'would be tried' if dry_run else 'are tried'} again")
@@ -98,34 +99,32 @@ def retry_jobs(
 
 @jobs.command("cancel")
 def cancel_job(
-    job_id: int, database_url: DatabaseUrl, reason: Reason = None, as_json: Json = False
+    job_id: int,
+    database_url: DatabaseUrl = None,
+    reason: Reason = None,
+    as_json: Json = False,
 ) -> None:
     """Cancel a waiting job, or ask a running one to stop."""
     [row] = _call(database_url, "jobs.cancel_job", job_id, reason)
     if row["cancel_job"] is None:
-        _stop(f"no job {job_id} waits or runs")
+        stop(f"no job {job_id} waits or runs")
     state = row["cancel_job"]
     typer.echo(json.dumps({"id": job_id, "state": state}) if as_json else state.replace("_", " "))
 
 
-def _call(database_url: str, function: str, *args: Any) -> list[dict[str, Any]]:
+def _call(database_url: str | None, function: str, *args: Any) -> list[dict[str, Any]]:
     import psycopg
     from psycopg import sql
     from psycopg.rows import dict_row
-
-    from procrastinate_app.settings import database_host
 
     query = sql.SQL("select * from {}({})").format(
         sql.Identifier(*function.split(".")), sql.SQL(", ").join([sql.Placeholder()] * len(args))
     )
     try:
-        database_host(database_url)
-        with psycopg.connect(database_url, row_factory=dict_row) as conn:
+        with psycopg.connect(address(database_url), row_factory=dict_row) as conn:
             return conn.execute(query, args).fetchall()
-    except ValueError as error:
-        _stop(str(error))
     except psycopg.Error as error:
-        _stop(error.diag.message_primary or str(error).strip())
+        stop(error.diag.message_primary or str(error).strip())
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool, hide: set[str] | None = None) -> None:
@@ -135,29 +134,23 @@ def _show(rows: list[dict[str, Any]], as_json: bool, hide: set[str] | None = Non
     if not rows:
         typer.echo("nothing")
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     names = [name for name in rows[0] if name not in (hide or set())]
-    table = Table(*names, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(_text(row[name])) for name in names))
-    Console(soft_wrap=True).print(table)
+    lines = [names, *([_text(row[name]) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 def _text(value: Any) -> str:
+    """The value on one line, whole, and without what would command the terminal. Times in UTC."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    text = json.dumps(value) if isinstance(value, dict) else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _is_dead_letter(text: str) -> bool:
     return text.startswith("d") and text[1:].isdecimal()
-
-
-def _stop(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

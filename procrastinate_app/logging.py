@@ -23,12 +23,37 @@ from structlog.typing import EventDict, WrappedLogger
 
 HIDDEN = "[hidden]"
 SECRET_KEYS = re.compile(
-    r"secret|passw|token|apikey|api_key|authorization|cookie|^key$|_key$|payload|^args$|kwargs|dsn"
+    r"secret|passw|pwd|credential|token|apikey|api_key|authorization|cookie"
+    r"|^key$|_key$|payload|^args$|kwargs|dsn"
 )
 SECRET_TEXT = re.compile(
     r"sb_(?:secret|publishable)_[\w-]+"  # Supabase keys
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
-    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # user:password in an address
+    r"|(?<=://)[^\s/@:]*:[^\s/]+(?=@)"  # user:password in an address
+)
+# Whatever it looks like, a secret follows such a name and a sign: password=…, ?apikey=…,
+# {"token": "…"}, Authorization: Bearer …. A name alone tells nothing: "token bucket", "bad key: x".
+_SIGN = r"""[ \t]*(?:=>|:=|[=:](?!=))[ \t]*"""
+_QUOTE = r"""(?:\\*["'])"""
+_QUOTED = r"""\\*"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
+SECRET_VALUES = (
+    re.compile(rf"(?i)(cookie{_QUOTE}?{_SIGN})[^\r\n]+"),
+    re.compile(
+        rf"""(?ix)
+        ( (?: (?:secret|passw|pwd|credential|api[ _-]?key|authorization)[\w-]{{0,40}}
+            | token | dsn | [_-]key ) {_QUOTE}?{_SIGN}
+        | (?<![\w-])key (?: =(?!=) | {_QUOTE}{_SIGN} )
+        )
+        (?: (?:bearer|basic)[ \t]+ )? (?: {_QUOTED} | [^\s&]+ )"""
+    ),
+    re.compile(
+        r"""(?ix)
+        ( \bbearer[ \t]+ )
+        (?! (?: tokens? | auth\w* | schemes? | headers? | keys? | credentials? | realm | error
+          | scope | of | for | is | was | has | in | or | and | must | may | not | required
+          | missing ) \b )
+        [\w.~+/=-]+"""
+    ),
 )
 MAX_TEXT = 2000
 
@@ -65,8 +90,11 @@ def describe(error: BaseException) -> Failure:
 
 
 def hide_secrets(text: str) -> str:
-    """The text without anything that looks like a key, a JWT or a password."""
-    return SECRET_TEXT.sub(HIDDEN, text)
+    """The text without anything that looks like a key, a JWT or a password, or is called one."""
+    text = SECRET_TEXT.sub(HIDDEN, text)
+    for named in SECRET_VALUES:
+        text = named.sub(rf"\1{HIDDEN}", text)
+    return text
 
 
 def configure(level: str) -> None:

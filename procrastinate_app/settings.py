@@ -1,6 +1,7 @@
-"""The worker's settings, from HUB_* variables.
+"""The worker's settings, from HUB_* variables; and the database's address, for every command.
 
-HUB_DATABASE_URL_FILE and HUB_SECRET_KEY_FILE name files to read these secrets from instead.
+HUB_DATABASE_URL_FILE and HUB_SECRET_KEY_FILE name files to read these secrets from instead. A
+variable that is empty counts as not set.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SANDBOX_KEY = "sb_secret_sandbox_"
 class Settings(BaseSettings):
     """Times are seconds. Fails at once, naming the variable, when one is missing or absurd."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     environment: Literal["local", "test", "production"] = "production"
     database_url: SecretStr
@@ -116,8 +119,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
     """HUB_SECRET_KEY_FILE=/run/secrets/key, as containers and systemd hand secrets out."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        return _from_file(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -126,6 +128,25 @@ class _SecretFiles(PydanticBaseSettingsSource):
             if field.annotation is SecretStr
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+def database_address(given: str | None = None) -> str | None:
+    """The database's address: the given one, else HUB_DATABASE_URL, else what the file holds that
+    HUB_DATABASE_URL_FILE names, else None.
+
+    Raises ValueError for what is no address, without repeating it, and OSError for a file that
+    cannot be read.
+    """
+    found = given or os.environ.get(f"{PREFIX}DATABASE_URL") or _from_file("database_url")
+    if found:
+        database_host(found)
+    return found or None
+
+
+def _from_file(name: str) -> str | None:
+    """The secret of this name, where a variable names a file that holds it."""
+    path = os.environ.get(f"{PREFIX}{name.upper()}_FILE")
+    return Path(path).read_text(encoding="utf-8").strip() if path else None
 
 
 def database_host(url: str) -> str:

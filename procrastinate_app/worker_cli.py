@@ -19,7 +19,7 @@ def _worker() -> None:
     from procrastinate_app.settings import Settings
 
     try:
-        settings = Settings()  # type: ignore[call-arg]
+        settings = Settings.model_validate({})
     except (ValidationError, OSError) as error:
         for line in _complaints(error):
             typer.echo(line, err=True)

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from procrastinate_app.deploy import PROJECT_ROOT
 from procrastinate_app.deploy.lexer import Statement, qualified_name
 from procrastinate_app.deploy.meaning import FUNCTION, POLICY, TABLE, TRIGGER, VIEW, read
 from procrastinate_app.deploy.tree import policy_tables, read_tree
+from procrastinate_app.project import PROJECT_ROOT
 from tests.support.databases import Connection
 
 TREE = read_tree(PROJECT_ROOT)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 
 from procrastinate_app.app import make_app
-from procrastinate_app.deploy import PROJECT_ROOT, graph
+from procrastinate_app.deploy import graph
 from procrastinate_app.deploy.lexer import STRING, flat_tokens
 from procrastinate_app.deploy.tree import read_tree
+from procrastinate_app.project import PROJECT_ROOT
 from tests.support.databases import Connection
 
 TREE = read_tree(PROJECT_ROOT)

@@ -790,7 +790,10 @@ def test_an_empty_or_hostile_search_path_changes_nothing(db: Connection, world: 
 def test_a_session_of_one_role_reaches_no_other(fresh_db: FreshDatabase) -> None:
     """R28: whoever is authenticated alone cannot become the service or the owner."""
     with fresh_db.connect() as owner:
-        owner.execute("create role only_authenticated login in role authenticated")
+        password = fresh_db.server.password_of("only_authenticated")
+        owner.execute(
+            f"create role only_authenticated login password '{password}' in role authenticated"
+        )
         try:
             conn = fresh_db.connect(user="only_authenticated")
             conn.execute("set role authenticated")

@@ -8,15 +8,13 @@ from procrastinate_app.deploy.check import (
     SchemaTooOld,
     latest_version,
     require_schema,
-    require_schema_async,
     schema_version,
 )
 from procrastinate_app.deploy.run import Deployed, deploy
 from procrastinate_app.deploy.session import DeployFailed
-from procrastinate_app.deploy.tree import PROJECT_ROOT, DeployRefused
+from procrastinate_app.deploy.tree import DeployRefused
 
 __all__ = [
-    "PROJECT_ROOT",
     "DeployFailed",
     "DeployRefused",
     "Deployed",
@@ -24,6 +22,5 @@ __all__ = [
     "deploy",
     "latest_version",
     "require_schema",
-    "require_schema_async",
     "schema_version",
 ]

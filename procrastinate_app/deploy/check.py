@@ -9,13 +9,14 @@ from typing import Any
 import psycopg
 
 from procrastinate_app.deploy.session import Connection
-from procrastinate_app.deploy.tree import PROJECT_ROOT, DeployRefused
+from procrastinate_app.deploy.tree import DeployRefused
+from procrastinate_app.project import PROJECT_ROOT
 
 ROLES = ("anon", "authenticated", "service_role")
 _OLDEST = 150000
 
-_HAS_HISTORY = "select to_regclass('supabase_migrations.schema_migrations') is not null"
-_VERSIONS = "select version from supabase_migrations.schema_migrations where version = any(%s)"
+_HISTORY = "select to_regclass('supabase_migrations.schema_migrations')"
+_NEWEST = "select max(version) from supabase_migrations.schema_migrations where version = any(%s)"
 
 
 class SchemaTooOld(Exception):
@@ -54,35 +55,24 @@ def latest_version(root: Path = PROJECT_ROOT) -> str:
     return versions[-1]
 
 
-def schema_version(conn: psycopg.Connection[Any], root: Path = PROJECT_ROOT) -> str | None:
+async def schema_version(
+    conn: psycopg.AsyncConnection[Any], root: Path = PROJECT_ROOT
+) -> str | None:
     """The newest migration of this code that the database has, None for none.
 
     A database ahead of the code answers `latest_version()`: during a rolling upgrade the old
     workers go on with the new schema.
     """
-    if not (conn.execute(_HAS_HISTORY).fetchone() or (False,))[0]:
+    if (await (await conn.execute(_HISTORY)).fetchone()) == (None,):
         return None
-    rows = conn.execute(_VERSIONS, (list(_versions_on_disk(root)),)).fetchall()
-    return max((str(row[0]) for row in rows), default=None)
+    cursor = await conn.execute(_NEWEST, (list(_versions_on_disk(root)),))
+    [newest] = await cursor.fetchone() or (None,)
+    return newest
 
 
-def require_schema(conn: psycopg.Connection[Any], root: Path = PROJECT_ROOT) -> None:
+async def require_schema(conn: psycopg.AsyncConnection[Any], root: Path = PROJECT_ROOT) -> None:
     """Raise SchemaTooOld unless the database has every migration this code knows."""
-    _compare(schema_version(conn, root), latest_version(root))
-
-
-async def require_schema_async(
-    conn: psycopg.AsyncConnection[Any], root: Path = PROJECT_ROOT
-) -> None:
-    """The same, on the worker's connection."""
-    found: str | None = None
-    if (await (await conn.execute(_HAS_HISTORY)).fetchone() or (False,))[0]:
-        cursor = await conn.execute(_VERSIONS, (list(_versions_on_disk(root)),))
-        found = max((str(row[0]) for row in await cursor.fetchall()), default=None)
-    _compare(found, latest_version(root))
-
-
-def _compare(found: str | None, needed: str) -> None:
+    found, needed = await schema_version(conn, root), latest_version(root)
     if found is None or found < needed:
         raise SchemaTooOld(
             f"the database is at schema {found or 'none'}, this code needs {needed}: "

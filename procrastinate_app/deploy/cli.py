@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from difflib import unified_diff
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from procrastinate_app.deploy.tree import PROJECT_ROOT
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="HUB_DATABASE_URL",
-        help="Direct or session-mode connection, as owner. Or HUB_DATABASE_URL_FILE names a file.",
-    ),
-]
-
+from procrastinate_app.commands import DatabaseUrl, address, stop
+from procrastinate_app.project import PROJECT_ROOT
 
 schema = typer.Typer(help="The committed schema dump.", no_args_is_help=True)
 reference = typer.Typer(help="The generated pages of docs/reference.", no_args_is_help=True)
@@ -29,27 +20,6 @@ def register(app: typer.Typer) -> None:
     app.command("rules")(_rules)
     app.add_typer(schema, name="schema")
     app.add_typer(reference, name="reference")
-
-
-def _stop(message: object) -> NoReturn:
-    typer.echo(str(message), err=True)
-    raise typer.Exit(1)
-
-
-def _address(database_url: str | None) -> str:
-    """The given address, or that in the secrets file. A malformed one is not repeated."""
-    from procrastinate_app.settings import database_host
-
-    if not database_url:
-        file = os.environ.get("HUB_DATABASE_URL_FILE")
-        if not file:
-            _stop("Where to? Give --database-url, HUB_DATABASE_URL or HUB_DATABASE_URL_FILE.")
-        database_url = Path(file).read_text(encoding="utf-8").strip()
-    try:
-        database_host(database_url)
-    except ValueError as error:
-        _stop(error)
-    return database_url
 
 
 def _deploy(
@@ -71,12 +41,12 @@ def _deploy(
 
     try:
         done = deploy(
-            _address(database_url), report=typer.echo, root=root, until=until, patience=patience
+            address(database_url), report=typer.echo, root=root, until=until, patience=patience
         )
     except (DeployRefused, DeployFailed) as error:
-        _stop(error)
+        stop(error)
     except psycopg.Error as error:
-        _stop(f"The database: {error}\nWhat was done is kept; run deploy again to go on.")
+        stop(f"The database: {error}\nWhat was done is kept; run deploy again to go on.")
     typer.echo(str(done))
 
 
@@ -153,4 +123,4 @@ def _verify(files: dict[Path, str], mend: str) -> None:
             typer.echo(line)
         typer.echo(f"{name}: {f'{len(difference)} lines of difference' if difference else 'ok'}")
     if stale:
-        _stop(f"run `{mend}` and commit the result")
+        stop(f"run `{mend}` and commit the result")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import psycopg
 
-from procrastinate_app.deploy.tree import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 
 COMMITTED = PROJECT_ROOT / "docs" / "reference" / "schema.sql"
 _NOT_OURS = ("auth", "storage", "realtime", "procrastinate", "supabase_migrations", "extensions")
@@ -45,6 +45,8 @@ class Server(Protocol):
 
     def url(self, dbname: str = ..., user: str = ...) -> str: ...
 
+    def env(self, dbname: str = ...) -> dict[str, str]: ...
+
 
 def dump(server: Server, dbname: str, *, schemas: tuple[str, ...] = ()) -> str:
     """The database's schema by the server's own pg_dump; only `schemas` where given."""
@@ -58,13 +60,8 @@ def dump(server: Server, dbname: str, *, schemas: tuple[str, ...] = ()) -> str:
 
 def _pg_dump(server: Server, dbname: str, *which: str) -> str:
     done = subprocess.run(
-        [
-            str(server.bindir / "pg_dump"),
-            "--schema-only",
-            "--no-owner",
-            *which,
-            f"--dbname={server.url(dbname)}",
-        ],
+        [str(server.bindir / "pg_dump"), "--schema-only", "--no-owner", *which],
+        env=server.env(dbname),
         capture_output=True,
         text=True,
         check=False,

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 
 from procrastinate_app.deploy.run import deploy
-from procrastinate_app.deploy.tree import PROJECT_ROOT
 from procrastinate_app.local import postgres, shim
+from procrastinate_app.project import PROJECT_ROOT
 
 MAJOR = 18  # one major for generated files, so that they come out the same everywhere
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from psycopg.rows import args_row
+
 from procrastinate_app.deploy.session import Connection
 from procrastinate_app.deploy.tree import CodeFile, Migration
 
@@ -77,8 +79,12 @@ def applied_versions(conn: Connection) -> set[str]:
 
 
 def applied_files(conn: Connection) -> dict[str, Applied]:
-    rows = conn.execute("select path, digest, oids from deploy.files").fetchall()
-    return {str(path): Applied(str(digest), tuple(oids)) for path, digest, oids in rows}  # type: ignore[arg-type]
+    with conn.cursor(row_factory=args_row(_as_applied)) as cursor:
+        return dict(cursor.execute("select path, digest, oids from deploy.files").fetchall())
+
+
+def _as_applied(path: str, digest: str, oids: list[int]) -> tuple[str, Applied]:
+    return path, Applied(digest, tuple(oids))
 
 
 def record_migration(conn: Connection, migration: Migration) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 
 from procrastinate_app.deploy import graph
-from procrastinate_app.deploy.tree import PROJECT_ROOT, read_tree
+from procrastinate_app.deploy.tree import read_tree
+from procrastinate_app.project import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "reference"
 CLIENTS = ("anon", "authenticated", "service_role")

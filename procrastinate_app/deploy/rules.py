@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from procrastinate_app.deploy.tree import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 
 _LISTED = re.compile(r"^- ([A-Z]{3}-\d+) (.+)$", re.MULTILINE)
 _IN_TEXT = re.compile(r"\b([A-Z]{3})-(\d+)\b")

@@ -18,13 +18,8 @@ from procrastinate_app.deploy.check import ensure_ready
 from procrastinate_app.deploy.lexer import Statement, qualified_name
 from procrastinate_app.deploy.lock import ensure_held, only_deployer
 from procrastinate_app.deploy.session import Connection, DeployFailed, Session
-from procrastinate_app.deploy.tree import (
-    PROJECT_ROOT,
-    DeployRefused,
-    Migration,
-    Tree,
-    read_tree,
-)
+from procrastinate_app.deploy.tree import DeployRefused, Migration, Tree, read_tree
+from procrastinate_app.project import PROJECT_ROOT
 
 _ROUNDS = 3
 

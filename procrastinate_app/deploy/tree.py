@@ -26,8 +26,6 @@ from procrastinate_app.deploy.meaning import (
     read,
 )
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-
 _MIGRATION_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql")
 _TRANSACTION_CONTROL = {"begin", "start", "commit", "end", "rollback", "abort", "savepoint"}
 

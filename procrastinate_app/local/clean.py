@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 
-from procrastinate_app.local import places
+from procrastinate_app.local import places, postgres
+from procrastinate_app.project import PROJECT_ROOT
 
 REMADE = (
     ".venv",
@@ -26,7 +27,7 @@ REMADE = (
 
 
 def main() -> int:
-    root = places.PROJECT_ROOT
+    root = PROJECT_ROOT
     hub = root / ".venv/bin/hub"
     runtime = places.runtime_dir()
     if (runtime / "stack.json").exists() and hub.exists():
@@ -34,8 +35,10 @@ def main() -> int:
         if stopped.returncode != 0:
             print("The local stack could not be stopped; nothing was removed.", file=sys.stderr)
             return 1
-    for folder in (runtime, *(root / name for name in REMADE)):
-        shutil.rmtree(folder, ignore_errors=True)
+    places.forget_runtime_dir()
+    postgres.forget_ephemeral()
+    for name in REMADE:
+        shutil.rmtree(root / name, ignore_errors=True)
     for cache in root.rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)
     return 0

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from procrastinate_app import commands
 from procrastinate_app.local.errors import LocalError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -32,7 +33,7 @@ def start(as_json: Json = False) -> None:
 
     Data is kept until `hub local reset` or `make clean`.
     """
-    from procrastinate_app.local.stack import start_background
+    from procrastinate_app.local.supervisor import start_background
 
     with _clear_errors():
         stack = start_background(report=_reporter(as_json))
@@ -42,7 +43,7 @@ def start(as_json: Json = False) -> None:
 @local.command("db")
 def db(as_json: Json = False) -> None:
     """Start Postgres with the schema only, in the background."""
-    from procrastinate_app.local.stack import start_background
+    from procrastinate_app.local.supervisor import start_background
 
     with _clear_errors():
         stack = start_background(extent="database", report=_reporter(as_json))
@@ -52,7 +53,7 @@ def db(as_json: Json = False) -> None:
 @local.command("stop")
 def stop(as_json: Json = False) -> None:
     """Stop what `hub local start`, `hub local db` or `hub up` runs from this checkout."""
-    from procrastinate_app.local.stack import stop_background
+    from procrastinate_app.local.supervisor import stop_background
 
     with _clear_errors():
         stopped = stop_background()
@@ -65,7 +66,7 @@ def stop(as_json: Json = False) -> None:
 @local.command("reset")
 def reset() -> None:
     """Stop everything and remove the local data."""
-    from procrastinate_app.local.stack import forget_data
+    from procrastinate_app.local.supervisor import forget_data
 
     with _clear_errors():
         forget_data()
@@ -75,7 +76,7 @@ def reset() -> None:
 @local.command("status")
 def status(as_json: Json = False) -> None:
     """Tell each part's health. Exit code: 0 all well, 1 something is not, 3 not running."""
-    from procrastinate_app.local.stack import health
+    from procrastinate_app.local.supervisor import health
 
     with _clear_errors():
         found = health()
@@ -93,7 +94,7 @@ def status(as_json: Json = False) -> None:
 
 
 @local.command("shim")
-def shim(database_url: str) -> None:
+def shim(database_url: commands.DatabaseUrl = None) -> None:
     """Give a plain Postgres of your own the roles and schemas a Supabase database has.
 
     For local work and tests only; refuses on a Supabase database.
@@ -102,23 +103,23 @@ def shim(database_url: str) -> None:
 
     from procrastinate_app.local.shim import apply
 
-    with _clear_errors(), psycopg.connect(database_url) as conn:
+    with _clear_errors(), psycopg.connect(commands.address(database_url)) as conn:
         apply(conn)
     typer.echo("done: `hub deploy` may follow")
 
 
 def up() -> None:
     """Run everything in the foreground until Ctrl-C."""
-    from procrastinate_app.local import stack
+    from procrastinate_app.local import supervisor
 
     with _clear_errors():
-        lock = stack.lock_or_join()
+        lock = supervisor.lock_or_join()
         if lock is None:
-            _show(stack.start_background().to_dict(), as_json=False)
+            _show(supervisor.start_background().to_dict(), as_json=False)
             typer.echo("\nThis runs in another process already; `hub local stop` ends it.")
             return
-        stack.end_on_signals()
-        with stack.supervised(lock, "all", _reporter(quiet=False)) as running:
+        supervisor.end_on_signals()
+        with supervisor.supervised(lock, "all", _reporter(quiet=False)) as running:
             _show(running.to_dict(), as_json=False)
             typer.echo("\nCtrl-C ends it.")
             signal.pause()

@@ -8,11 +8,11 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 
-from procrastinate_app.local import places
 from procrastinate_app.local.children import Child
+from procrastinate_app.local.logins import login_as
 from procrastinate_app.local.node import find_node, require_packages
+from procrastinate_app.project import PROJECT_ROOT
 from procrastinate_app.settings import SANDBOX_KEY
 
 SERVER = Path(__file__).parent / "gateway" / "server.mjs"
@@ -63,7 +63,7 @@ class Gateway:
             [find_node(), SERVER],
             log=log,
             first_line=json.dumps(config),
-            cwd=places.PROJECT_ROOT,
+            cwd=PROJECT_ROOT,
         )
         self.url = ""
 
@@ -85,14 +85,3 @@ class Gateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def login_as(database_url: str, role: str) -> str:
-    """The same database through another login, with the same password if there is one.
-
-    Our own clusters need none; self-hosted Supabase gives these roles the password of postgres.
-    """
-    parts = urlsplit(database_url)
-    user, _, host = parts.netloc.rpartition("@")
-    password = "".join(user.partition(":")[1:])
-    return urlunsplit(parts._replace(netloc=f"{role}{password}@{host}"))

@@ -3,13 +3,17 @@
 Run as a script by `postgres.start()`, never imported by the worker; standard library only, so that
 it starts fast. It reads one command per line on stdin and answers each with one line of JSON:
 
-    {"do": "start"}
+    {"do": "start", "password": "…"}
     {"do": "stop", "mode": "fast" | "immediate" | "smart"}
 
-End of input means the starter ended, however it ended: the server is stopped and, for an
-ephemeral cluster, its folder removed. Should the keeper itself be killed, the kernel signals
-the server (PR_SET_PDEATHSIG). The lock on the cluster's folder is inherited by the server, so a
-folder whose lock is free has nothing alive in it.
+The password becomes the superuser's where the cluster is made; an existing one keeps its own, which
+the answer tells. It travels through these pipes and a file that only the server's account can read,
+never through arguments.
+
+End of input means the starter ended, however it ended: the server is stopped and, for an ephemeral
+cluster, its folder removed. Should the keeper itself be killed, the kernel signals the server
+(PR_SET_PDEATHSIG). The lock on the cluster's folder is inherited by the server, so a folder whose
+lock is free has nothing alive in it.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+PASSWORD_FILE = "hub.password"
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 INITDB_SECONDS = 120
 START_SECONDS = 60
@@ -50,25 +55,33 @@ class Keeper:
         self.data = self.home / "data"
         self.log = self.home / "postgres.log"
         self.template = Path(config["template"])
+        self.initdb_options: list[str] = config["initdb_options"]
         self.keep: bool = config["keep"]
         self.settings: dict[str, str] = config["settings"]
         self.lock_fd: int = config["lock_fd"]
         self.account: list[int] | None = config["account"]
         self.port = 0
+        self.password = ""
         self.server: subprocess.Popen[bytes] | None = None
 
     # -- data -------------------------------------------------------------------------------
 
-    def prepare(self) -> None:
+    def prepare(self, new_password: str) -> None:
         """Have a complete data folder: the kept one, else a copy of the cached initdb result."""
-        if (self.data / "PG_VERSION").exists():
-            return
-        half_made = self.home / "data.new"
-        shutil.rmtree(half_made, ignore_errors=True)
-        self._copy(self._cached_cluster(), half_made)
-        half_made.rename(self.data)
+        if not (self.data / "PG_VERSION").exists():
+            half_made = self.home / "data.new"
+            shutil.rmtree(half_made, ignore_errors=True)
+            self._copy(self._cached_cluster(new_password), half_made)
+            half_made.rename(self.data)
+        try:
+            self.password = (self.data / PASSWORD_FILE).read_text()
+        except FileNotFoundError:
+            raise KeeperError(
+                f"{self.home} holds data that every account of this machine may open: "
+                "it was made before a password was asked for."
+            ) from None
 
-    def _cached_cluster(self) -> Path:
+    def _cached_cluster(self, new_password: str) -> Path:
         """The initdb result to copy from, made once under a lock and renamed when complete."""
         with (self.template.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -78,14 +91,28 @@ class Keeper:
                 half_made.mkdir(mode=0o700)
                 if self.account:
                     os.chown(half_made, *self.account)
-                self._initdb(half_made, lock.fileno())
+                password = self._write_password(new_password)
+                self._initdb(half_made, password, lock.fileno())
+                password.rename(half_made / PASSWORD_FILE)
                 half_made.rename(self.template)
         return self.template
 
-    def _initdb(self, data: Path, template_lock: int) -> None:
+    def _write_password(self, password: str) -> Path:
+        """A file that only the server's account can read."""
+        path = self.template.with_name("password.new")
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            if self.account:
+                os.fchown(descriptor, *self.account)
+            file.write(password)
+        return path
+
+    def _initdb(self, data: Path, password: Path, template_lock: int) -> None:
         """Make a cluster. The locks go along, so that nobody begins anew beside a killed one."""
         command = [str(self.bindir / "initdb"), "--no-sync", "--no-instructions", "-D", str(data)]
-        command += ["-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        command += ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8"]
+        command += self.initdb_options
         said = ""
         for locale in ("C.UTF-8", "C"):
             done: subprocess.CompletedProcess[bytes] = subprocess.run(
@@ -239,7 +266,8 @@ def free_port() -> int:
 def answer(keeper: Keeper, **said: Any) -> None:
     """Say one line to the starter. A starter that is gone is noticed at the next read."""
     server = keeper.server
-    said |= {"port": keeper.port, "pid": server.pid if server and keeper.running() else None}
+    said |= {"port": keeper.port, "password": keeper.password}
+    said |= {"pid": server.pid if server and keeper.running() else None}
     with contextlib.suppress(OSError):
         os.write(1, json.dumps(said).encode() + b"\n")
 
@@ -250,7 +278,7 @@ def serve(keeper: Keeper) -> None:
         command = json.loads(line)
         try:
             if command["do"] == "start":
-                keeper.prepare()
+                keeper.prepare(command["password"])
                 keeper.start()
             else:
                 keeper.stop(command["mode"])

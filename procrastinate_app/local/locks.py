@@ -19,7 +19,7 @@ from typing import Any
 
 from procrastinate_app.local.errors import LocalError
 from procrastinate_app.local.node import find_npm, npm_environment
-from procrastinate_app.local.places import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 
 REQUIREMENTS = PROJECT_ROOT / "requirements"
 PACKAGE_LOCK = PROJECT_ROOT / "package-lock.json"

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from procrastinate_app.local.errors import LocalError
-from procrastinate_app.local.places import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 
 OLDEST = 20
 PACKAGES = PROJECT_ROOT / "node_modules"

@@ -7,6 +7,7 @@ touches lives in a folder of its own. An ordinary user keeps everything inside t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from procrastinate_app.local.errors import LocalError
+from procrastinate_app.project import PROJECT_ROOT
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+ROOTS_DATA = Path("/var/lib/hybrid-hub")
+DISK = Path("/var/tmp")
 SHARED_MEMORY = Path("/dev/shm")
 ROOM_NEEDED = 2 * 1024**3
 
@@ -64,7 +67,7 @@ def runtime_dir() -> Path:
         return owned_dir(Path(chosen))
     key = hashlib.sha256(str(PROJECT_ROOT).encode()).hexdigest()[:12]
     if os.geteuid() == 0:
-        candidates = [Path("/var/lib/hybrid-hub") / key, Path("/var/tmp/hybrid-hub-0") / key]
+        candidates = [ROOTS_DATA / key, DISK / "hybrid-hub-0" / key]
     else:
         own = f"u{os.geteuid()}"
         candidates = [
@@ -75,13 +78,25 @@ def runtime_dir() -> Path:
     return _first_usable(candidates)
 
 
+def forget_runtime_dir() -> None:
+    """Remove it with all that it holds, and the folder of all checkouts when it was the last."""
+    folder = runtime_dir()
+    shutil.rmtree(folder, ignore_errors=True)
+    if not os.environ.get("HUB_RUNTIME_DIR"):
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+
+
 def ephemeral_base(*, on_disk: bool) -> Path:
     """The folder for clusters that die with their starter: memory when it has room, else disk."""
-    name = f"hybrid-hub-{os.geteuid()}"
-    candidates = [Path(tempfile.gettempdir()) / name, Path("/var/tmp") / name]
-    if not on_disk and _has_room(SHARED_MEMORY):
-        candidates.insert(0, SHARED_MEMORY / name)
-    return _first_usable(candidates)
+    memory, *disks = ephemeral_bases()
+    return _first_usable([memory, *disks] if not on_disk and _has_room(SHARED_MEMORY) else disks)
+
+
+def ephemeral_bases() -> list[Path]:
+    """Where clusters that die with their starter may be, of every checkout of this user."""
+    parents = (SHARED_MEMORY, Path(tempfile.gettempdir()), DISK)
+    return [parent / f"hybrid-hub-{os.geteuid()}" for parent in parents]
 
 
 def owned_dir(path: Path, *, private: bool = False) -> Path:
@@ -96,14 +111,22 @@ def owned_dir(path: Path, *, private: bool = False) -> Path:
             parent.mkdir(mode=0o755, exist_ok=True)
             parent.chmod(0o755)
     path.mkdir(mode=mode, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    if not is_ours(path):
         raise PlaceError(
             f"{path} belongs to somebody else. Set HUB_RUNTIME_DIR to a folder of yours."
         )
-    if stat.S_IMODE(found.st_mode) != mode:
+    if stat.S_IMODE(path.stat().st_mode) != mode:
         path.chmod(mode)
     return path
+
+
+def is_ours(path: Path) -> bool:
+    """Whether this is a folder of the caller's, and no link to one."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _first_usable(candidates: list[Path]) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from procrastinate_app.deploy import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 from tests.support.callers import Connection
 
 SQL = {

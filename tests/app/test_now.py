@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from procrastinate_app.deploy import PROJECT_ROOT
+from procrastinate_app.project import PROJECT_ROOT
 from tests.support.callers import Connection, as_user, one, refused
 from tests.support.people import make_user
 from tests.support.work import submit

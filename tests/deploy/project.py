@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from procrastinate_app.deploy import Deployed, deploy
+from procrastinate_app.deploy import Deployed, deploy, schema_version
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -206,6 +207,15 @@ class Project:
 
     def remove(self, path: str) -> None:
         (self.root / path).unlink()
+
+    def version_at(self, url: str) -> str | None:
+        """The schema that a worker of this tree finds there."""
+
+        async def ask() -> str | None:
+            async with await psycopg.AsyncConnection.connect(url) as conn:
+                return await schema_version(conn, self.root)
+
+        return asyncio.run(ask())
 
     def deploy(
         self,

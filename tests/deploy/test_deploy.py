@@ -13,8 +13,6 @@ from procrastinate_app.deploy import (
     SchemaTooOld,
     latest_version,
     require_schema,
-    require_schema_async,
-    schema_version,
 )
 from procrastinate_app.local import postgres
 from tests.deploy.project import OFFERS, REFUSE_CHANGE, Connection, Project
@@ -100,41 +98,39 @@ def test_only_changed_files_are_applied(shop: Project, url: str, conn: Connectio
     assert conn.execute("select shop.discounted(100)").fetchone() == (80,)
 
 
-def test_until_leaves_an_older_release(shop: Project, url: str, conn: Connection) -> None:
+def test_until_leaves_an_older_release(shop: Project, url: str) -> None:
     done = shop.deploy(url, until="20260101000000")
 
     assert done.migrations == ["migrations/20260101000000_create_shop_goods.sql"]
     assert done.files == []
-    assert schema_version(conn, shop.root) == "20260101000000"
+    assert shop.version_at(url) == "20260101000000"
     assert latest_version(shop.root) == "20260103000000"
 
     shop.deploy(url)
-    assert schema_version(conn, shop.root) == "20260103000000"
+    assert shop.version_at(url) == "20260103000000"
 
 
-async def test_older_schema_is_refused_to_the_worker(
-    shop: Project, url: str, conn: Connection
-) -> None:
-    with pytest.raises(SchemaTooOld, match="at schema none, this code needs 20260103000000"):
-        require_schema(conn, shop.root)
-
-    shop.deploy(url, until="20260102000000")
+async def test_older_schema_is_refused_to_the_worker(shop: Project, url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as worker:
+        with pytest.raises(SchemaTooOld, match="at schema none, this code needs 20260103000000"):
+            await require_schema(worker, shop.root)
+        shop.deploy(url, until="20260102000000")
         with pytest.raises(SchemaTooOld, match=r"at schema 20260102000000.*run `hub deploy` first"):
-            await require_schema_async(worker, shop.root)
+            await require_schema(worker, shop.root)
         shop.deploy(url)
-        await require_schema_async(worker, shop.root)
+        await require_schema(worker, shop.root)
 
 
-def test_newer_schema_is_served_by_an_older_worker(
-    shop: Project, url: str, conn: Connection, tmp_path: Path
+async def test_newer_schema_is_served_by_an_older_worker(
+    shop: Project, url: str, tmp_path: Path
 ) -> None:
     shop.deploy(url)
     older = tmp_path / "older"
     shutil.copytree(shop.root, older)
     (older / "migrations" / "20260103000000_index_shop_price.sql").unlink()
 
-    require_schema(conn, older)
+    async with await psycopg.AsyncConnection.connect(url) as worker:
+        await require_schema(worker, older)
 
 
 def test_object_dropped_by_cascade_comes_back(shop: Project, url: str, conn: Connection) -> None:
@@ -308,7 +304,7 @@ def test_migrations_of_the_app_around_us_are_left_alone(
         "migrations/20260104000000_add_shop_colour.sql", "alter table public.goods add c text;"
     )
     assert shop.deploy(url).migrations == ["migrations/20260104000000_add_shop_colour.sql"]
-    assert schema_version(conn, shop.root) == "20260104000000"
+    assert shop.version_at(url) == "20260104000000"
 
 
 def test_view_that_loses_a_column_is_dropped_first_by_its_own_file(
@@ -339,7 +335,10 @@ def test_works_without_superuser(
     shop: Project, url: str, conn: Connection, server: postgres.Server
 ) -> None:
     """Hosted Supabase's `postgres` creates roles and bypasses RLS, and is no superuser."""
-    conn.execute("create role hosted_owner login createdb createrole bypassrls noinherit")
+    conn.execute(
+        f"create role hosted_owner login password '{server.password_of('hosted_owner')}'"
+        " createdb createrole bypassrls noinherit"
+    )
     name = conn.info.dbname
     conn.execute(f"grant create on database {name} to hosted_owner")
     conn.execute("grant create, usage on schema public to hosted_owner")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from procrastinate_app.deploy import deploy
 
-url, root, last = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+root, last = Path(sys.argv[1]), int(sys.argv[2])
 lines = 0
 
 def report(line):
@@ -33,14 +34,15 @@ def report(line):
     if lines == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
-deploy(url, root=root, report=report)
+deploy(os.environ["HUB_DATABASE_URL"], root=root, report=report)
 """
 
 
 def start_deploy(shop: Project, url: str, die_after: int) -> subprocess.Popen[str]:
     """A deploy in a process of its own that kills itself after so many lines of progress."""
     return subprocess.Popen(
-        [sys.executable, "-c", DEPLOY_AND_DIE, url, str(shop.root), str(die_after)],
+        [sys.executable, "-c", DEPLOY_AND_DIE, str(shop.root), str(die_after)],
+        env={**os.environ, "HUB_DATABASE_URL": url},
         stdout=subprocess.PIPE,
         text=True,
     )

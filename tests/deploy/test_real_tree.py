@@ -8,12 +8,13 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from procrastinate_app.deploy import PROJECT_ROOT, latest_version, schema_version
+from procrastinate_app.deploy import latest_version
 from procrastinate_app.deploy.code import ordered
 from procrastinate_app.deploy.dump import dump
 from procrastinate_app.deploy.session import Session
 from procrastinate_app.deploy.tree import read_tree
 from procrastinate_app.local import postgres, shim
+from procrastinate_app.project import PROJECT_ROOT
 from tests.deploy.project import Connection, Project
 
 VERSIONS = [migration.version for migration in read_tree(PROJECT_ROOT).migrations]
@@ -48,14 +49,12 @@ def test_upgrade_from_each_release_gives_the_schema_of_a_fresh_deploy(
 ) -> None:
     name = new_database()
     tree.deploy(server.url(name), until=version)
-    with psycopg.connect(server.url(name)) as conn:
-        assert schema_version(conn, tree.root) == version
+    assert tree.version_at(server.url(name)) == version
 
     tree.deploy(server.url(name))
 
     assert dump(server, name) == dump(server, fresh)
-    with psycopg.connect(server.url(name)) as conn:
-        assert schema_version(conn, tree.root) == latest_version(tree.root)
+    assert tree.version_at(server.url(name)) == latest_version(tree.root)
 
 
 def test_applying_all_code_again_with_bodies_checked_changes_nothing(
@@ -91,7 +90,8 @@ def test_owner_need_not_be_superuser(
     with psycopg.connect(server.url(name), autocommit=True) as conn:
         conn.execute(
             f"""
-            create role tree_owner login createdb createrole bypassrls;
+            create role tree_owner login password '{server.password_of("tree_owner")}'
+            createdb createrole bypassrls;
             grant create on database {name} to tree_owner;
             grant create, usage on schema public to tree_owner;
             grant usage on schema auth, realtime, storage to tree_owner;

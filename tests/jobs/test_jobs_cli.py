@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,48 @@ def test_list_shows_all_kinds() -> None:
     assert [row["id"] for row in hub_json("list", "--state", "dead")] == ["d1"]
     assert [row["id"] for row in hub_json("list", "--what", "jobs:")] == ["1"]
     assert "nothing" in hub("list", "--state", "failed")
+
+
+def test_the_list_is_a_table_of_whole_lines(conn: Connection) -> None:
+    """One line for each, whatever the terminal's width: for eyes, grep and cut."""
+    conn.execute("update jobs.dead_letters set error_class = 'Odd\n[red]\x1b[2J' where id = 1")
+    at = {
+        row[0]: (utc(row[1]), row[2] and utc(row[2]))
+        for row in conn.execute("select id, since, due_at from jobs.list_jobs()")
+    }
+    assert hub("list").splitlines() == [
+        "id  state     what                      attempts  since                due_at"
+        "               error_class",
+        "e2  retrying  realtime balance_updated  0         {}  {}  HTTP 500".format(*at["e2"]),
+        f"d1  dead      realtime balance_updated  1         {at['d1'][0]}"
+        "                       Odd [red] [2J",
+        f"1   waiting   jobs:purge                0         {at['1'][0]}",
+    ]
+
+
+def test_show_is_a_list_of_names_and_a_table_of_tries(conn: Connection) -> None:
+    [(since,), (tried,)] = conn.execute(
+        "select since from jobs.list_jobs('d1') union all select at from jobs.list_attempts('d1')"
+    ).fetchall()
+    shown = hub("show", "d1").splitlines()
+    assert shown[:-1] == [
+        "id             d1",
+        "state          dead",
+        "what           realtime balance_updated",
+        "attempts       1",
+        f"since          {utc(since)}",
+        "error_class    HTTP 500",
+        "error_message  no",
+        f"details        {json.dumps(hub_json('show', 'd1')['details'])}",
+        "",
+        "at                   outcome   error_class  error_message  error_trace",
+    ]
+    assert shown[-1] == f"{utc(tried)}  rejected  HTTP 500     no             here"
+    assert "error_class" not in hub("show", "1")
+
+
+def utc(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @pytest.mark.usefixtures("conn")

@@ -28,7 +28,7 @@ def runtime_dir(open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime folder of one's own: no cached cluster, no kept data, no stack."""
     folder = open_dir / "runtime"
     monkeypatch.setenv("HUB_RUNTIME_DIR", str(folder))
-    for variable in ("HUB_DATABASE_URL", "HUB_SUPABASE_URL"):
+    for variable in ("HUB_DATABASE_URL", "HUB_DATABASE_URL_FILE", "HUB_SUPABASE_URL"):
         monkeypatch.delenv(variable, raising=False)
     return folder
 

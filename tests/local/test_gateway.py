@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -25,9 +28,10 @@ from supabase import (
 )
 from supabase.lib.client_options import SyncClientOptions
 
-from procrastinate_app.local import places, postgres, shim
+from procrastinate_app.local import postgres, shim
 from procrastinate_app.local.gateway_process import Gateway
 from procrastinate_app.local.node import find_node
+from procrastinate_app.project import PROJECT_ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -223,7 +227,7 @@ def test_javascript_does_the_same(gateway: Gateway) -> None:
     done = subprocess.run(
         [find_node(), HERE / "supabase_js.mjs"],
         env={**os.environ, "API_URL": gateway.url, "API_KEY": gateway.keys.publishable_key},
-        cwd=places.PROJECT_ROOT,
+        cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -471,6 +475,29 @@ def test_old_keys_in_jwt_form_open_the_gate(gateway: Gateway, http: httpx.Client
         key = jwt.encode({"role": role}, gateway.keys.jwt_secret, "HS256")
         headers = {"apikey": key, "authorization": f"Bearer {key}"}
         assert http.post("/rest/v1/rpc/caller", headers=headers).json()["role"] == role
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/rpc/%zz", "/rest/v1/rpc/add%", "/rest/v1/%ff", "//["])
+def test_a_path_that_cannot_be_read_is_the_callers_mistake(gateway: Gateway, path: str) -> None:
+    """As it stands on the wire: a client library would mend it."""
+    address = urlsplit(gateway.url)
+    assert address.hostname
+    connection = HTTPConnection(address.hostname, address.port, timeout=30)
+    key = gateway.keys.publishable_key
+    for method in ("GET", "POST"):
+        connection.request(method, f"{path}?apikey={key}", headers={"apikey": key})
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        assert answer.status == 400
+        assert set(said) == {"code", "details", "hint", "message"}
+        assert said["message"] == f"The path cannot be read: {path}"
+    connection.close()
+
+
+def test_a_function_of_a_strange_name_is_looked_for_by_it(http: httpx.Client) -> None:
+    answer = http.post("/rest/v1/rpc/%C3%A4%25%20b")
+    assert (answer.status_code, answer.json()["code"]) == (404, "PGRST202")
+    assert "public.ä% b" in answer.json()["message"]
 
 
 def test_other_schemas_stay_hidden(http: httpx.Client) -> None:

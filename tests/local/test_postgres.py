@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -11,11 +13,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from procrastinate_app.local import places, postgres
+from procrastinate_app.deploy.dump import dump
+from procrastinate_app.local import clean, places, postgres
+from procrastinate_app.project import PROJECT_ROOT
 
 Until = Callable[[Callable[[], object], str], None]
 Alive = Callable[[int], bool]
@@ -47,7 +52,7 @@ def starter(*arguments: str | Path) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=places.PROJECT_ROOT,
+        cwd=PROJECT_ROOT,
     )
 
 
@@ -196,6 +201,88 @@ def test_a_pid_file_that_names_a_living_stranger_is_no_obstacle(open_dir: Path) 
         assert one(server.url()) == 1
 
 
+def refused(**address: Any) -> str:
+    """What the server says to somebody who brings no other credentials than these."""
+    with pytest.raises(psycopg.OperationalError) as caught:
+        psycopg.connect(dbname="postgres", passfile=os.devnull, **address).close()
+    return str(caught.value)
+
+
+def test_everybody_is_asked_for_the_password(
+    open_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback and a socket are open to every account of the machine."""
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    sockets = open_dir / "sockets"
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    with postgres.start(settings={"unix_socket_directories": str(sockets)}) as server:
+        password = server.password_of("postgres")
+        for host in (server.host, str(sockets)):
+            login: dict[str, Any] = {"host": host, "port": server.port, "user": "postgres"}
+            assert "no password supplied" in refused(**login)
+            assert "authentication failed" in refused(**login, password=password + "x")
+            psycopg.connect(dbname="postgres", password=password, **login).close()
+        with psycopg.connect(server.url()) as conn:
+            ways = conn.execute("select distinct auth_method from pg_hba_file_rules").fetchall()
+    assert ways == [("scram-sha-256",)]
+
+
+def test_the_password_is_kept_with_the_data_and_from_others(open_dir: Path) -> None:
+    with postgres.start(base=open_dir / "kept") as server:
+        password = server.password_of("postgres")
+        [file] = (path for path in server.datadir.iterdir() if path.name.endswith("password"))
+        assert file.read_text() == password
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.stat().st_uid == server.datadir.stat().st_uid
+        assert server.datadir.stat().st_mode & 0o077 == 0
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                assert password.encode() not in (process / "cmdline").read_bytes(), process
+    with postgres.start(base=open_dir / "kept") as server:
+        assert server.password_of("postgres") == password
+        server.restart()
+        assert one(server.url()) == 1
+
+
+def test_clusters_made_apart_have_passwords_of_their_own(runtime_dir: Path) -> None:
+    with postgres.start() as server:
+        here = server.password_of("postgres")
+    shutil.rmtree(runtime_dir)
+    with postgres.start() as server:
+        assert server.password_of("postgres") != here
+        assert len(here) > 32
+
+
+def test_kept_data_that_asks_for_no_password_is_refused(open_dir: Path) -> None:
+    """As an earlier release made it."""
+    base = open_dir / "kept"
+    with postgres.start(base=base) as server:
+        left = server.datadir / "hub.password"
+    left.unlink()
+    with pytest.raises(postgres.ServerError, match="before a password was asked for"):
+        postgres.start(base=base)
+
+
+def test_programs_of_postgres_get_the_password_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = subprocess.run
+    arguments: list[str] = []
+
+    def spy(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        arguments.extend(command)
+        return run(command, **options)
+
+    with postgres.start() as server:
+        monkeypatch.setattr(subprocess, "run", spy)
+        with psycopg.connect(server.url()) as conn:
+            conn.execute("create table public.seen ()")
+        assert "CREATE TABLE public.seen" in dump(server, "postgres", schemas=("public",))
+        assert arguments
+        assert server.password_of("postgres") not in " ".join(map(str, arguments))
+
+
 def test_kept_data_is_there_again(open_dir: Path) -> None:
     base = open_dir / "kept"
     with postgres.start(base=base) as server, psycopg.connect(server.url()) as conn:
@@ -262,7 +349,8 @@ def test_root_is_told_when_the_account_cannot_enter_the_data(
 def test_an_ordinary_user_needs_nothing_special(runnable_dir: Path) -> None:
     """Only the wrapper's own files and binaries are lent to the other account."""
     package = runnable_dir / "procrastinate_app"
-    shutil.copytree(places.PROJECT_ROOT / "procrastinate_app/local", package / "local")
+    shutil.copytree(PROJECT_ROOT / "procrastinate_app/local", package / "local")
+    shutil.copy(PROJECT_ROOT / "procrastinate_app/project.py", package)
     (package / "__init__.py").touch()
     lend_wheel(runnable_dir)
     home = runnable_dir / "home"
@@ -274,6 +362,7 @@ def test_an_ordinary_user_needs_nothing_special(runnable_dir: Path) -> None:
     program = (
         "from procrastinate_app.local import postgres\n"
         "with postgres.start() as server: print(server.port > 0)\n"
+        "postgres.forget_ephemeral()\n"
     )
     done = subprocess.run(
         [python, "-B", "-c", program],
@@ -286,6 +375,92 @@ def test_an_ordinary_user_needs_nothing_special(runnable_dir: Path) -> None:
         text=True,
     )
     assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.fixture
+def checkout(runnable_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Places of one's own, beside each other, as a machine has them that never ran this."""
+    monkeypatch.delenv("HUB_RUNTIME_DIR", raising=False)
+    for name in ("checkout", "memory", "tmp", "disk", "home"):
+        (runnable_dir / name).mkdir(mode=0o755)
+    root = runnable_dir / "checkout"
+    for module in (places, clean):
+        monkeypatch.setattr(module, "PROJECT_ROOT", root)
+    monkeypatch.setattr(places, "SHARED_MEMORY", runnable_dir / "memory")
+    monkeypatch.setattr(places, "DISK", runnable_dir / "disk")
+    monkeypatch.setattr(places, "ROOTS_DATA", runnable_dir / "lib/hybrid-hub")
+    monkeypatch.setattr(tempfile, "tempdir", str(runnable_dir / "tmp"))
+    monkeypatch.setenv("HOME", str(runnable_dir / "home"))
+    return root
+
+
+def left_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_clean_leaves_nothing_behind(checkout: Path) -> None:
+    before = left_in(checkout.parent) | {"lib"}
+    for durable in (False, True):
+        with postgres.start(durable=durable):
+            pass
+    assert not left_in(checkout.parent) <= before
+    assert clean.main() == 0
+    assert left_in(checkout.parent) <= before
+
+
+def test_clean_leaves_what_others_live_in(checkout: Path) -> None:
+    """Another checkout of the same user runs its tests; another's data stays."""
+    with postgres.start() as server:
+        dead = server.datadir.parents[1] / "run-dead"
+        dead.mkdir()
+        other = places.runtime_dir().with_name("other")
+        other.mkdir()
+        assert clean.main() == 0
+        assert one(server.url()) == 1
+        assert other.exists()
+        assert not dead.exists()
+        with postgres.start() as second:
+            assert one(second.url()) == 1
+    other.rmdir()
+    assert clean.main() == 0
+
+
+def test_a_start_that_meets_clean_begins_again(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder goes between finding it and locking it."""
+    find = places.ephemeral_base
+    found: list[Path] = []
+
+    def find_and_lose(*, on_disk: bool) -> Path:
+        found.append(find(on_disk=on_disk))
+        if len(found) == 1:
+            found[0].rmdir()
+        return found[-1]
+
+    monkeypatch.setattr(places, "ephemeral_base", find_and_lose)
+    with postgres.start() as server:
+        assert one(server.url()) == 1
+    assert len(found) == 2
+
+
+def test_a_lock_that_was_removed_meanwhile_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock"
+    flock = fcntl.flock
+    removed: list[int] = []
+
+    def remove_first(descriptor: int, kind: int) -> None:
+        if not removed:
+            removed.append(descriptor)
+            lock.unlink()
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    descriptor = postgres._take(lock, seconds=5)
+    assert os.path.samestat(os.fstat(descriptor), lock.stat())
+    os.close(descriptor)
 
 
 def lend_wheel(target: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from procrastinate_app.local import locks, places
+from procrastinate_app.local import locks
+from procrastinate_app.project import PROJECT_ROOT
 
 FAKE_PYTHON = """#!/bin/sh
 # Stands for python3 and for .venv/bin/python: notes what it is asked.
@@ -32,7 +33,7 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "closed" / "hub"
     root.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
-    shutil.copytree(places.PROJECT_ROOT / ".ci", root / ".ci")
+    shutil.copytree(PROJECT_ROOT / ".ci", root / ".ci")
     python = root / "fake-python"
     python.write_text(FAKE_PYTHON)
     python.chmod(0o755)

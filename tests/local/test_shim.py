@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from procrastinate_app.local import postgres, shim
+from procrastinate_app.local.logins import login_as
 
 Connection = psycopg.Connection[Any]
 
@@ -61,10 +63,12 @@ def test_twice_changes_nothing(plain: Connection) -> None:
     assert len(before) > 8
 
 
-def test_the_api_login_reads_nothing_by_itself(plain: Connection) -> None:
+def test_the_api_login_reads_nothing_by_itself(
+    plain: Connection, own_server: postgres.Server
+) -> None:
     shim.apply(plain)
     plain.execute("create table public.things (n int); grant select on public.things to anon")
-    with psycopg.connect(plain.info.dsn, user="authenticator", autocommit=True) as conn:
+    with psycopg.connect(own_server.url("plain", "authenticator"), autocommit=True) as conn:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("select * from public.things")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -123,6 +127,87 @@ def test_realtime_send_never_aborts_and_storage_names_split(plain: Connection) -
     assert found == (["a", "b"], "c.d.ogg", "ogg")
 
 
+LOGINS = [
+    "authenticator",
+    "supabase_auth_admin",
+    "supabase_storage_admin",
+    "supabase_read_only_user",
+]
+
+
+def opens(server: postgres.Server, login: str, password: str) -> bool:
+    try:
+        psycopg.connect(
+            host=server.host,
+            port=server.port,
+            dbname="plain",
+            user=login,
+            password=password,
+            passfile=os.devnull,
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_each_login_has_a_password_that_opens_no_other(
+    plain: Connection, own_server: postgres.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gets hold of the API's login is not the owner."""
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    shim.apply(plain)
+    rows = plain.execute(
+        "select rolname from pg_roles where rolcanlogin and rolname <> 'postgres' order by rolname"
+    ).fetchall()
+    assert [row[0] for row in rows] == sorted(LOGINS)
+    for login in (*LOGINS, "postgres"):
+        assert not opens(own_server, login, "")
+        for other in (*LOGINS, "postgres"):
+            assert opens(own_server, login, own_server.password_of(other)) is (login == other)
+
+
+def test_a_login_keeps_the_password_it_has(plain: Connection, own_server: postgres.Server) -> None:
+    """On a server of one's own these may be in use already."""
+    shim.apply(plain)
+    plain.execute("alter role authenticator password 'chosen'")
+    try:
+        shim.apply(plain)
+        assert opens(own_server, "authenticator", "chosen")
+    finally:
+        plain.execute("alter role authenticator password null")
+        shim.apply(plain)
+    assert opens(own_server, "authenticator", own_server.password_of("authenticator"))
+
+
+def test_passwords_are_told_to_the_server_as_verifiers_only(
+    plain: Connection, own_server: postgres.Server
+) -> None:
+    """Its log may hold what it is told."""
+    shim.apply(plain)
+    plain.execute("alter role authenticator password null")
+    plain.execute("set log_statement = 'all'")
+    shim.apply(plain)
+    log = own_server.log.read_text()
+    assert 'alter role "authenticator" password \'SCRAM-SHA-256$' in log
+    assert own_server.password_of("authenticator") not in log
+    assert own_server.password_of("postgres") not in log
+
+
+def test_a_database_of_others_has_one_password_for_all_logins() -> None:
+    """As self-hosted Supabase; a strange character stays encoded."""
+    assert (
+        login_as("postgresql://postgres:p%40ss@db.example.com:5432/postgres?x=1", "authenticator")
+        == "postgresql://authenticator:p%40ss@db.example.com:5432/postgres?x=1"
+    )
+    assert login_as("postgresql://me@localhost/db", "authenticator") == (
+        "postgresql://authenticator@localhost/db"
+    )
+
+
+def test_a_database_of_ours_has_a_password_for_each_login(own_server: postgres.Server) -> None:
+    assert login_as(own_server.url("x"), "authenticator") == own_server.url("x", "authenticator")
+
+
 def test_a_supabase_database_is_left_alone() -> None:
     with postgres.start() as server, psycopg.connect(server.url(), autocommit=True) as conn:
         conn.execute("create role supabase_admin")
@@ -131,10 +216,12 @@ def test_a_supabase_database_is_left_alone() -> None:
         assert conn.execute("select to_regnamespace('auth')").fetchone() == (None,)
 
 
-def test_a_login_that_cannot_make_roles_is_told(plain: Connection) -> None:
+def test_a_login_that_cannot_make_roles_is_told(
+    plain: Connection, own_server: postgres.Server
+) -> None:
     shim.apply(plain)
     with (
-        psycopg.connect(plain.info.dsn, user="authenticator") as conn,
+        psycopg.connect(own_server.url("plain", "authenticator")) as conn,
         pytest.raises(shim.ShimRefused, match="superuser"),
     ):
         shim.apply(conn)

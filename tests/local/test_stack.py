@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from procrastinate_app.local import places, stack
+from procrastinate_app.local import supervisor
+from procrastinate_app.project import PROJECT_ROOT
 
 Until = Callable[[Callable[[], object], str], None]
 Alive = Callable[[int], bool]
@@ -26,7 +27,7 @@ HUB = [sys.executable, "-m", "procrastinate_app"]
 def hub(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of `hub` to its end."""
     return subprocess.run(
-        [*HUB, *arguments], cwd=places.PROJECT_ROOT, capture_output=True, text=True, timeout=180
+        [*HUB, *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=180
     )
 
 
@@ -41,13 +42,13 @@ def told(*arguments: str) -> dict[str, Any]:
 def stopped(runtime_dir: Path) -> Iterator[None]:
     """A stack of the test's own, stopped afterwards whatever happened."""
     yield
-    stack.stop_background()
+    supervisor.stop_background()
 
 
-def supervisor(runtime_dir: Path) -> stack.State:
-    state = stack.read_state(runtime_dir)
-    assert state is not None
-    return state
+def state_of(runtime_dir: Path) -> supervisor.State:
+    found = supervisor.read_state(runtime_dir)
+    assert found is not None
+    return found
 
 
 def test_start_join_status_stop(runtime_dir: Path) -> None:
@@ -72,6 +73,8 @@ def test_start_join_status_stop(runtime_dir: Path) -> None:
     for name in ("stack.json", "keys.json"):
         assert stat.S_IMODE((runtime_dir / name).stat().st_mode) == 0o600
 
+    with psycopg.connect(first["authenticator_url"]) as conn:
+        assert conn.execute("select current_user").fetchone() == ("authenticator",)
     with psycopg.connect(first["database_url"]) as conn:
         conn.execute("create table public.kept_by_the_test ()")
     assert told("local", "stop") == {"stopped": True}
@@ -89,7 +92,7 @@ def test_a_killed_supervisor_takes_everything_along_and_blocks_nothing(
     runtime_dir: Path, until: Until, alive: Alive
 ) -> None:
     first = told("local", "start")
-    pid = supervisor(runtime_dir).pid
+    pid = state_of(runtime_dir).pid
     family = descendants(pid)
     assert len(family) >= 6
     os.kill(pid, signal.SIGKILL)
@@ -106,7 +109,7 @@ def test_a_start_killed_half_way_does_not_block_the_next(
 ) -> None:
     process = subprocess.Popen(
         [*HUB, "local", "start"],
-        cwd=places.PROJECT_ROOT,
+        cwd=PROJECT_ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -114,13 +117,13 @@ def test_a_start_killed_half_way_does_not_block_the_next(
     # on a busy machine the stage can pass unseen between two looks: then it is killed just after
     until(
         lambda: (
-            (state := stack.read_state(runtime_dir))
+            (state := supervisor.read_state(runtime_dir))
             and (state.doing.startswith(doing) or state.phase != "starting")
         ),
         f"the stack is {doing}, or beyond",
     )
     process.kill()
-    os.kill(supervisor(runtime_dir).pid, signal.SIGKILL)
+    os.kill(state_of(runtime_dir).pid, signal.SIGKILL)
     process.communicate()
     assert told("local", "db")["database_url"]
 
@@ -128,22 +131,24 @@ def test_a_start_killed_half_way_does_not_block_the_next(
 def test_a_start_whose_caller_was_killed_is_joined(runtime_dir: Path, until: Until) -> None:
     process = subprocess.Popen(
         [*HUB, "local", "db"],
-        cwd=places.PROJECT_ROOT,
+        cwd=PROJECT_ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: stack.read_state(runtime_dir), "the supervisor reports")
+    until(lambda: supervisor.read_state(runtime_dir), "the supervisor reports")
     process.kill()
     process.wait()
-    pid = supervisor(runtime_dir).pid
+    pid = state_of(runtime_dir).pid
     assert told("local", "db")["database_url"]
-    assert supervisor(runtime_dir).pid == pid
+    assert state_of(runtime_dir).pid == pid
 
 
 def test_stale_files_of_a_dead_stack_are_no_obstacle(runtime_dir: Path) -> None:
     runtime_dir.mkdir(mode=0o711)
     (runtime_dir / "stack.lock").touch()
-    stale = stack.State("ready", "all", os.getpid(), "long ago", stack={"database_url": "nowhere"})
+    stale = supervisor.State(
+        "ready", "all", os.getpid(), "long ago", stack={"database_url": "nowhere"}
+    )
     (runtime_dir / "stack.json").write_text(json.dumps(vars(stale)))
     assert hub("local", "status").returncode == 3
     assert hub("local", "stop").stdout == "nothing was running\n"
@@ -165,20 +170,53 @@ def test_unusable_data_says_how_to_mend_it(runtime_dir: Path) -> None:
     assert told("local", "db")["database_url"]
 
 
+def test_data_that_asked_for_no_password_says_how_to_start_afresh(runtime_dir: Path) -> None:
+    told("local", "db")
+    told("local", "stop")
+    [password] = runtime_dir.glob("postgres-*/data/hub.password")
+    password.unlink()
+    done = hub("local", "db")
+    assert done.returncode == 1
+    assert "hub local reset" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("by_file", [False, True])
 def test_an_existing_database_is_used_as_it_is(
-    server: Any, deployed_template: str, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+    by_file: bool,
+    server: Any,
+    deployed_template: str,
+    runtime_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = "existing"
     with psycopg.connect(server.url(), autocommit=True) as admin:
         admin.execute(f"create database {name} template {deployed_template}")
         try:
-            monkeypatch.setenv("HUB_DATABASE_URL", server.url(name))
+            if by_file:
+                (tmp_path / "url").write_text(server.url(name) + "\n")
+                monkeypatch.setenv("HUB_DATABASE_URL_FILE", str(tmp_path / "url"))
+            else:
+                monkeypatch.setenv("HUB_DATABASE_URL", server.url(name))
             assert told("local", "db") == {"database_url": server.url(name)}
             assert told("local", "status")["parts"] == {"postgres": True}
             assert not list(runtime_dir.glob("postgres-*"))
-            stack.stop_background()
+            supervisor.stop_background()
         finally:
             admin.execute(f"drop database if exists {name} with (force)")
+
+
+def test_an_address_that_is_none_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """APP-7"""
+    monkeypatch.setenv("HUB_DATABASE_URL", "postgresql://u:hunter2%zz@localhost/db")
+    done = hub("local", "db")
+    assert done.returncode == 1
+    assert "not a Postgres address" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def descendants(pid: int) -> list[int]:

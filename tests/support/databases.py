@@ -28,9 +28,10 @@ def load_system(
     *, host: str, port: int, user: str, dbname: str, password: str | None, autocommit: bool
 ) -> None:
     """Make a database what production is after a deploy. Called by pytest-postgresql."""
-    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as conn:
+    url = f"postgresql://{user}:{password}@{host}:{port}/{dbname}"
+    with psycopg.connect(url, autocommit=True) as conn:
         shim.apply(conn)
-    deploy(f"postgresql://{user}@{host}:{port}/{dbname}")
+    deploy(url)
 
 
 @dataclass
@@ -40,7 +41,6 @@ class Cluster:
     server: postgres.Server
     admin: Connection
     user: str = postgres.Server.superuser
-    password: str | None = None
     options: str = ""
     maintenance_dbname: str = "postgres"
     template_dbname: str = "template1"
@@ -52,6 +52,10 @@ class Cluster:
     @property
     def port(self) -> int:
         return self.server.port
+
+    @property
+    def password(self) -> str:
+        return self.server.password_of(self.user)
 
     def wait_until_unused(self, dbname: str) -> None:
         """Wait until the last backend has left; whoever stays longer is ended.

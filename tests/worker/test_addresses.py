@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from click.testing import Result
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from procrastinate_app.cli import app
-from procrastinate_app.settings import Settings, database_host, is_here
+from procrastinate_app.settings import Settings, database_address, database_host, is_here
 
 HERE = [
     "postgresql://postgres@127.0.0.1:5432/postgres",
@@ -33,7 +36,59 @@ def test_other_hosts_are_not_here_however_they_are_written(url: str) -> None:
     assert not is_here(database_host(url))
 
 
-@pytest.mark.parametrize("command", [["deploy"], ["jobs", "list"]])
+COMMANDS = [["deploy"], ["jobs", "list"], ["jobs", "show", "1"], ["local", "shim"]]
+
+
+def hub(*command: str, **env: str) -> Result:
+    """The command with these variables alone; an empty one counts as not set."""
+    given = {"HUB_DATABASE_URL": "", "HUB_DATABASE_URL_FILE": "", **env}
+    return CliRunner().invoke(app, command, env=given)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_takes_the_address_from_a_file_too(command: list[str], tmp_path: Path) -> None:
+    """APP-7: as containers hand secrets out. Nobody listens there."""
+    address = "postgresql://u:hunter2@127.0.0.1:9/db"
+    file = tmp_path / "url"
+    file.write_text(f"{address}\n")
+    for ended in (
+        hub(*command, HUB_DATABASE_URL=address),
+        hub(*command, HUB_DATABASE_URL_FILE=str(file)),
+        hub(*command, "--database-url", address, HUB_DATABASE_URL_FILE="nowhere"),
+    ):
+        assert ended.exit_code == 1
+        assert "port 9 failed" in ended.output
+        assert "hunter2" not in ended.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_says_which_address_it_misses(command: list[str], tmp_path: Path) -> None:
+    ended = hub(*command)
+    assert ended.exit_code == 1
+    assert "HUB_DATABASE_URL_FILE" in ended.output
+    ended = hub(*command, HUB_DATABASE_URL_FILE=str(tmp_path / "gone"))
+    assert ended.exit_code == 1
+    assert f"No such file or directory: '{tmp_path}/gone'" in ended.output
+
+
+def test_the_worker_reads_the_same_variables_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty variable, such as a compose file passes on, counts as not set."""
+    first, second = "postgresql://u@127.0.0.1/first", "postgresql://u@127.0.0.1/second"
+    file = tmp_path / "url"
+    file.write_text(f"{second}\n")
+    monkeypatch.setenv("HUB_DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("HUB_SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HUB_SECRET_KEY", "sb_secret_sandbox_x")
+    monkeypatch.setenv("HUB_ENVIRONMENT", "local")
+    for said, expected in (("", second), (first, first)):
+        monkeypatch.setenv("HUB_DATABASE_URL", said)
+        assert Settings.model_validate({}).database_url.get_secret_value() == expected
+        assert database_address() == expected
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_repeats_a_malformed_address(command: list[str]) -> None:
     """APP-7: it may carry a password."""
     environment = {"HUB_DATABASE_URL": "postgresql://u:hunter2%zz@localhost/db"}

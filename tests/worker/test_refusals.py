@@ -52,7 +52,8 @@ def test_transaction_pooler_by_its_silence(
     fresh_db: FreshDatabase, workers: StartWorker, pooler: Pooler
 ) -> None:
     """Whatever its port: it swallows notifications."""
-    url = f"postgresql://postgres@127.0.0.1:{pooler.port}/{fresh_db.name}"
+    direct = f"{fresh_db.server.host}:{fresh_db.server.port}"
+    url = fresh_db.url.replace(direct, f"127.0.0.1:{pooler.port}")
     worker = workers(f"{url}?sslmode=disable&gssencmode=disable")
     assert "transaction pooler" in reason(worker)
 

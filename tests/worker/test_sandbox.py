@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import urllib.error
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from procrastinate_app.local import sandbox as sandbox_module
+from procrastinate_app.local.tether import end_with_parent
 from procrastinate_app.outcome import Result
 from procrastinate_app.providers.realtime import Realtime
 from tests.support.running import KEY, Sandbox, http
@@ -51,6 +57,24 @@ def test_credentials_and_content_type(
     sandbox: Sandbox, headers: dict[str, str], status: int
 ) -> None:
     assert post(sandbox, {"messages": [GOOD]}, headers) == status
+
+
+def test_the_key_comes_from_the_environment() -> None:
+    """As the local stack gives it, whose arguments everybody can read."""
+    command = [sys.executable, "-m", "procrastinate_app.local.sandbox"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "HUB_SANDBOX_KEY": KEY},
+        stdout=subprocess.PIPE,
+        preexec_fn=partial(end_with_parent, os.getpid()),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            own = Sandbox(json.loads(process.stdout.readline())["url"])
+            assert post(own, {"messages": [GOOD]}, {**HEADERS, "apikey": f"{KEY}x"}) == 401
+            assert post(own, {"messages": [GOOD]}) == 202
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

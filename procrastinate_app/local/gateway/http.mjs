@@ -14,10 +14,15 @@ export const CORS = {
 // Serve `handle(request, body)` on loopback; resolves to {server, url}.
 export function serve({ port, handle }) {
   let url;
+  const answer = (req, body) => {
+    if (body === null) return tooLarge();
+    if (!isReadable(req.url, url)) return unreadable(req.url);
+    return handle(toRequest(req, url, body), body);
+  };
   const server = createServer(async (req, res) => {
     try {
       const body = await readBody(req);
-      await write(req, res, body === null ? tooLarge() : await handle(toRequest(req, url, body), body));
+      await write(req, res, await answer(req, body));
     } catch (error) {
       if (req.destroyed && !req.complete) return res.destroy();
       console.error(error);
@@ -44,6 +49,16 @@ async function readBody(req) {
     else chunks.length = 0;
   }
   return size <= MAX_BODY_BYTES ? Buffer.concat(chunks) : null;
+}
+
+// Whether the path is one, and its percent-encoding stands for text: handlers may decode it.
+function isReadable(target, base) {
+  try {
+    decodeURIComponent(new URL(target, base).pathname);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function toRequest(req, base, body) {
@@ -78,6 +93,18 @@ function tooLarge() {
       message: `The request body is larger than ${MAX_BODY_BYTES} bytes`,
     },
     { status: 413 },
+  );
+}
+
+function unreadable(target) {
+  return Response.json(
+    {
+      code: "400",
+      details: null,
+      hint: "Percent-encode the path as UTF-8; a percent sign itself is %25.",
+      message: `The path cannot be read: ${target.split("?", 1)[0]}`,
+    },
+    { status: 400 },
   );
 }
 
