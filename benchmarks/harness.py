@@ -26,8 +26,8 @@ class Options:
     seconds: per arm and round; 0 for a few transactions, which tells nothing about speed.
     """
 
-    rounds: int = 5
-    seconds: int = 10
+    rounds: int = 11
+    seconds: int = 3
     scale: float = 1.0
     report: Report = lambda line: print(line, file=sys.stderr, flush=True)
 

@@ -27,11 +27,12 @@ def bench(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each round's figures as JSON.")
     ] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds after the warm-up.")] = 11,
-    seconds: Annotated[int, typer.Option(min=1, help="Seconds per arm and round.")] = 3,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds after the warm-up.")] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, help="Seconds per arm and round.")] = None,
     scale: Annotated[
-        float, typer.Option(min=0.001, max=1, help="Part of the full size; targets are for 1.")
-    ] = 1.0,
+        float | None,
+        typer.Option(min=0.001, max=1, help="Part of the full size; targets are for 1."),
+    ] = None,
 ) -> None:
     """Measure speed against targets, arms side by side on one server.
 
@@ -53,11 +54,17 @@ def bench(
     if name is not None and name not in BENCHES:
         raise typer.BadParameter(f"no bench is called {name}; there are {', '.join(BENCHES)}")
 
+    usual = Options()
+    options = Options(
+        rounds=rounds or usual.rounds,
+        seconds=seconds or usual.seconds,
+        scale=scale or usual.scale,
+    )
     results = []
     for one in BENCHES.values():
         if name in (None, one.name):
             typer.echo(f"{one.name}: {one.title}", err=True)
-            results.append(one.run(Options(rounds=rounds, seconds=seconds, scale=scale)))
+            results.append(one.run(options))
     if as_json:
         typer.echo(json.dumps(report.as_json(results, machine.here()), indent=2))
     else:

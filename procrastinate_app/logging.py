@@ -23,35 +23,41 @@ from structlog.typing import EventDict, WrappedLogger
 
 HIDDEN = "[hidden]"
 SECRET_KEYS = re.compile(
-    r"secret|passw|pwd|credential|token|apikey|api_key|authorization|cookie"
-    r"|^key$|_key$|payload|^args$|kwargs|dsn"
+    r"secret|passw|passphrase|pwd|credential|token|apikey|api_key|authorization|cookie"
+    r"|jwt|signature|^key$|_key$|^pass$|_pass$|payload|^args$|kwargs|dsn"
 )
 SECRET_TEXT = re.compile(
     r"sb_(?:secret|publishable)_[\w-]+"  # Supabase keys
-    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
+    # JWTs. From the word's beginning: one that began at each eyJ would read the rest each time.
+    r"|(?<![\w-])(?=[\w-]*?eyJ)[\w-]+\.[\w-]+\.[\w-]*"
     r"|(?<=://)[^\s/@:]*:[^\s/]+(?=@)"  # user:password in an address
 )
 # Whatever it looks like, a secret follows such a name and a sign: password=…, ?apikey=…,
-# {"token": "…"}, Authorization: Bearer …. A name alone tells nothing: "token bucket", "bad key: x".
+# {"token": "…"}, Authorization: Bearer …; or such an option: --password …; or, quoted, the word SQL
+# says it by: password '…'. A name alone tells nothing: "token bucket", "bad key: x".
 _SIGN = r"""[ \t]*(?:=>|:=|[=:](?!=))[ \t]*"""
 _QUOTE = r"""(?:\\*["'])"""
 _QUOTED = r"""\\*"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"""
 SECRET_VALUES = (
     re.compile(rf"(?i)(cookie{_QUOTE}?{_SIGN})[^\r\n]+"),
+    re.compile(rf"(?i)(authorization[\w-]{{0,40}}{_QUOTE}?{_SIGN})(?:{_QUOTED}|[^\r\n]+)"),
     re.compile(
         rf"""(?ix)
-        ( (?: (?:secret|passw|pwd|credential|api[ _-]?key|authorization)[\w-]{{0,40}}
-            | token | dsn | [_-]key ) {_QUOTE}?{_SIGN}
-        | (?<![\w-])key (?: =(?!=) | {_QUOTE}{_SIGN} )
+        ( (?: (?:secret|passw|passphrase|pwd|credential|api[ _-]?key)[\w-]{{0,40}}
+            | token (?:[_-]?hash)? | dsn | [_-]key ) {_QUOTE}?{_SIGN}
+        | (?<![^\W_])(?:key|pass|jwt|signature) (?: =(?!=) | {_QUOTE}{_SIGN} )
+        | (?<![\w-])--(?:[\w-]{{0,40}}-)?
+          (?:secret|password|passphrase|pass|pwd|token|jwt|key|credentials?) [ \t]+ (?!-)
         )
         (?: (?:bearer|basic)[ \t]+ )? (?: {_QUOTED} | [^\s&]+ )"""
     ),
+    re.compile(rf"(?i)(\bpass(?:word|phrase)\s{{1,9}}(?:e(?=')|u&(?='))?)(?:{_QUOTED})"),
     re.compile(
         r"""(?ix)
         ( \bbearer[ \t]+ )
         (?! (?: tokens? | auth\w* | schemes? | headers? | keys? | credentials? | realm | error
           | scope | of | for | is | was | has | in | or | and | must | may | not | required
-          | missing ) \b )
+          | missing ) (?! [\w-] | [.~+=]\w ) )
         [\w.~+/=-]+"""
     ),
 )

@@ -125,7 +125,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         found = {
             name: self.get_field_value(field, name)[0]
             for name, field in self.settings_cls.model_fields.items()
-            if field.annotation is SecretStr
+            if field.annotation is SecretStr and name not in self.current_state
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -134,8 +134,8 @@ def database_address(given: str | None = None) -> str | None:
     """The database's address: the given one, else HUB_DATABASE_URL, else what the file holds that
     HUB_DATABASE_URL_FILE names, else None.
 
-    Raises ValueError for what is no address, without repeating it, and OSError for a file that
-    cannot be read.
+    Raises ValueError for what is no address, without repeating it, and for a file without text;
+    OSError for a file that cannot be read.
     """
     found = given or os.environ.get(f"{PREFIX}DATABASE_URL") or _from_file("database_url")
     if found:
@@ -144,16 +144,28 @@ def database_address(given: str | None = None) -> str | None:
 
 
 def _from_file(name: str) -> str | None:
-    """The secret of this name, where a variable names a file that holds it."""
-    path = os.environ.get(f"{PREFIX}{name.upper()}_FILE")
-    return Path(path).read_text(encoding="utf-8").strip() if path else None
+    """The secret of this name, where a variable names a file that holds it.
+
+    Raises ValueError for a file that holds none: it was meant to, so none is not "not set".
+    """
+    variable = f"{PREFIX}{name.upper()}_FILE"
+    path = os.environ.get(variable)
+    if not path:
+        return None
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{variable}: {path} is not text in UTF-8") from None
+    if not found:
+        raise ValueError(f"{variable}: {path} is empty")
+    return found
 
 
 def database_host(url: str) -> str:
     """The host of a database address; empty for a socket. The address is never repeated."""
     try:
         parts = conninfo_to_dict(url)
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeDecodeError):
         raise ValueError("database_url is not a Postgres address") from None
     return str(parts.get("hostaddr") or parts.get("host") or "")
 

@@ -14,13 +14,11 @@ def register(app: typer.Typer) -> None:
 
 def _worker() -> None:
     """Run the worker until SIGTERM. Settings are HUB_* variables; the output is JSON logs."""
-    from pydantic import ValidationError
-
     from procrastinate_app.settings import Settings
 
     try:
         settings = Settings.model_validate({})
-    except (ValidationError, OSError) as error:
+    except (ValueError, OSError) as error:
         for line in _complaints(error):
             typer.echo(line, err=True)
         raise typer.Exit(REFUSED) from None

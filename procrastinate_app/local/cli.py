@@ -97,7 +97,8 @@ def status(as_json: Json = False) -> None:
 def shim(database_url: commands.DatabaseUrl = None) -> None:
     """Give a plain Postgres of your own the roles and schemas a Supabase database has.
 
-    For local work and tests only; refuses on a Supabase database.
+    For local work and tests only; refuses on a Supabase database. The four logins it makes get the
+    password of the login it connects with: who has one of them is as good as the owner.
     """
     import psycopg
 
@@ -133,8 +134,7 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (LocalError, psycopg.OperationalError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        commands.stop(error)
 
 
 def _reporter(quiet: bool) -> Callable[[str], None]:

@@ -7,8 +7,8 @@ it starts fast. It reads one command per line on stdin and answers each with one
     {"do": "stop", "mode": "fast" | "immediate" | "smart"}
 
 The password becomes the superuser's where the cluster is made; an existing one keeps its own, which
-the answer tells. It travels through these pipes and a file that only the server's account can read,
-never through arguments.
+the answer tells. It travels through these pipes, never through arguments, and is kept beside the
+data, not in it: as root we would follow whatever the server's account puts there.
 
 End of input means the starter ended, however it ended: the server is stopped and, for an ephemeral
 cluster, its folder removed. Should the keeper itself be killed, the kernel signals the server
@@ -26,6 +26,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-PASSWORD_FILE = "hub.password"
+PASSWORD_FILE = "password"
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 INITDB_SECONDS = 120
 START_SECONDS = 60
@@ -71,42 +72,47 @@ class Keeper:
         if not (self.data / "PG_VERSION").exists():
             half_made = self.home / "data.new"
             shutil.rmtree(half_made, ignore_errors=True)
-            self._copy(self._cached_cluster(new_password), half_made)
+            password = self._copy_cached(half_made, new_password)
+            write_private(self.home / PASSWORD_FILE, password)
             half_made.rename(self.data)
         try:
-            self.password = (self.data / PASSWORD_FILE).read_text()
+            self.password = (self.home / PASSWORD_FILE).read_text()
         except FileNotFoundError:
+            self.password = ""
+        if not self.password:
             raise KeeperError(
-                f"{self.home} holds data that every account of this machine may open: "
-                "it was made before a password was asked for."
-            ) from None
+                f"{self.home} holds data whose password is not known: {PASSWORD_FILE} beside it is "
+                "missing or empty. An earlier version made the data, or the machine broke down."
+            )
 
-    def _cached_cluster(self, new_password: str) -> Path:
-        """The initdb result to copy from, made once under a lock and renamed when complete."""
+    def _copy_cached(self, target: Path, new_password: str) -> str:
+        """Copy the initdb result, made once under a lock and renamed when complete. Its password.
+
+        The lock is held for the copy too: `hub local reset` removes what is cached.
+        """
         with (self.template.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.template.exists():
                 half_made = self.template.with_suffix(".new")
                 shutil.rmtree(half_made, ignore_errors=True)
-                half_made.mkdir(mode=0o700)
-                if self.account:
-                    os.chown(half_made, *self.account)
-                password = self._write_password(new_password)
-                self._initdb(half_made, password, lock.fileno())
-                password.rename(half_made / PASSWORD_FILE)
+                half_made.mkdir()
+                half_made.chmod(0o711)
+                self._make_cluster(half_made, new_password, lock.fileno())
                 half_made.rename(self.template)
-        return self.template
+            self._copy(self.template / "data", target)
+            return (self.template / PASSWORD_FILE).read_text()
 
-    def _write_password(self, password: str) -> Path:
-        """A file that only the server's account can read."""
-        path = self.template.with_name("password.new")
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            if self.account:
-                os.fchown(descriptor, *self.account)
-            file.write(password)
-        return path
+    def _make_cluster(self, home: Path, new_password: str, template_lock: int) -> None:
+        """A new cluster's data, the server's account's, and its password, our own."""
+        data, read_once = home / "data", home / "initdb.password"
+        data.mkdir(mode=0o700)
+        write_private(read_once, new_password)
+        if self.account:
+            os.chown(data, *self.account)
+            os.chown(read_once, *self.account)
+        self._initdb(data, read_once, template_lock)
+        read_once.unlink()
+        write_private(home / PASSWORD_FILE, new_password)
 
     def _initdb(self, data: Path, password: Path, template_lock: int) -> None:
         """Make a cluster. The locks go along, so that nobody begins anew beside a killed one."""
@@ -171,7 +177,7 @@ class Keeper:
     def _spawn(self) -> None:
         settings = {"listen_addresses": "127.0.0.1", "port": str(self.port), **self.settings}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=private) as log:
             self.server = subprocess.Popen(
                 [self.bindir / "postgres", "-D", self.data, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -187,7 +193,7 @@ class Keeper:
         pid_file = self.data / "postmaster.pid"
         while self.server.poll() is None:
             with contextlib.suppress(OSError):
-                lines = pid_file.read_text().splitlines()
+                lines = read_plainly(pid_file).splitlines()
                 ours = lines[:1] == [str(self.server.pid)]
                 if ours and len(lines) > 7 and lines[7].strip() == "ready":
                     return True
@@ -245,6 +251,28 @@ class Keeper:
             uid, gid = self.account
             arguments |= {"user": uid, "group": gid, "extra_groups": []}
         return arguments
+
+
+def read_plainly(path: Path) -> str:
+    """A small file where the server's account may write. OSError for what is none: links, pipes."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, errors="replace") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read(4096)
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read, also where it was there already."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    with open(path, "w", opener=private) as file:
+        file.write(text)
 
 
 def die_with_parent(death_signal: signal.Signals, parent: int) -> None:

@@ -24,6 +24,16 @@ ROOTS_DATA = Path("/var/lib/hybrid-hub")
 DISK = Path("/var/tmp")
 SHARED_MEMORY = Path("/dev/shm")
 ROOM_NEEDED = 2 * 1024**3
+OUR_FILES = (
+    "stack.json*",
+    "stack.lock",
+    "keys.json*",
+    "supervisor.log",
+    "logs/gateway.log",
+    "logs/sandbox.log",
+    "logs/worker.log",
+    "logs/worker.url",
+)
 
 
 class PlaceError(LocalError):
@@ -60,7 +70,8 @@ def account() -> Account | None:
 def runtime_dir() -> Path:
     """This checkout's own folder for this user: state, data, caches. Made when missing.
 
-    HUB_RUNTIME_DIR overrides it. Removed by `make clean`.
+    HUB_RUNTIME_DIR overrides it. Removed by `make clean`; from a folder of the user's choice only
+    what is ours goes.
     """
     chosen = os.environ.get("HUB_RUNTIME_DIR")
     if chosen:
@@ -79,12 +90,41 @@ def runtime_dir() -> Path:
 
 
 def forget_runtime_dir() -> None:
-    """Remove it with all that it holds, and the folder of all checkouts when it was the last."""
+    """Remove it with all that it holds, and the folder of all checkouts when it was the last.
+
+    HUB_RUNTIME_DIR may be mistyped, so there only entries of ours go.
+    """
     folder = runtime_dir()
+    if os.environ.get("HUB_RUNTIME_DIR"):
+        _forget_ours(folder)
+        return
     shutil.rmtree(folder, ignore_errors=True)
-    if not os.environ.get("HUB_RUNTIME_DIR"):
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+
+
+def kept_data(folder: Path) -> list[Path]:
+    """The clusters that are kept in a runtime folder, of each major version."""
+    return [path for path in folder.glob("postgres-[0-9]*") if _is_locked_by_us(path)]
+
+
+def _forget_ours(folder: Path) -> None:
+    """Remove what the local stack makes there, then the folder when nothing else is in it."""
+    caches = filter(_is_locked_by_us, (folder / "clusters", folder / "binaries"))
+    for path in (*kept_data(folder), *caches):
+        shutil.rmtree(path, ignore_errors=True)
+    for pattern in OUR_FILES:
+        for path in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                path.unlink()
+    for path in (folder / "logs", folder):
         with contextlib.suppress(OSError):
-            folder.parent.rmdir()
+            path.rmdir()
+
+
+def _is_locked_by_us(path: Path) -> bool:
+    """Whether this is a folder that holds our lock file: each of ours does, whatever its name."""
+    return is_ours(path) and (path / "lock").is_file()
 
 
 def ephemeral_base(*, on_disk: bool) -> Path:

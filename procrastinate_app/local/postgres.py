@@ -31,6 +31,7 @@ from typing import Any, Literal, Self
 
 from procrastinate_app.local import places
 from procrastinate_app.local.errors import LocalError
+from procrastinate_app.local.keeper import read_plainly
 from procrastinate_app.local.logins import new_owner_password, password_of
 
 DEFAULT_MAJOR = 18
@@ -96,9 +97,10 @@ class Server:
 
     def env(self, dbname: str = "postgres") -> dict[str, str]:
         """The environment in which Postgres' own programs connect as superuser. A URL among their
-        arguments would show the password to every account of the machine."""
+        arguments would show the password to every account of the machine. The caller's own PG*
+        variables would lead elsewhere: a service's host and port win over these."""
         return {
-            **os.environ,
+            **{name: said for name, said in os.environ.items() if not name.startswith("PG")},
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.superuser,
@@ -282,6 +284,14 @@ def forget_ephemeral() -> None:
                 parent.rmdir()
 
 
+def forget_cached() -> None:
+    """Remove the cached initdb results: the next one has another password."""
+    cache = places.owned_dir(places.runtime_dir() / "clusters")
+    with _locked(cache / "lock"):
+        for made in filter(Path.is_dir, cache.iterdir()):
+            shutil.rmtree(made)
+
+
 def _require_entry(home: Path, account: places.Account) -> None:
     """Refuse a folder that the account cannot reach, before Postgres says it less clearly."""
     done = subprocess.run(
@@ -343,13 +353,17 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _same_major(home: Path, major: int) -> None:
     """Refuse a kept cluster of another major version, saying how to mend it."""
-    with contextlib.suppress(FileNotFoundError):
-        found = (home / "data" / "PG_VERSION").read_text().strip()
-        if found != str(major):
-            raise ServerError(
-                f"{home} holds data of Postgres {found or '?'}, not {major}. "
-                f"Set PG={found}, or start afresh elsewhere."
-            )
+    try:
+        found = read_plainly(home / "data" / "PG_VERSION").strip()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ServerError(f"{home} holds data that is not as Postgres left it: {error}") from error
+    if found != str(major):
+        raise ServerError(
+            f"{home} holds data of Postgres {found or '?'}, not {major}. "
+            f"Set PG={found}, or start afresh elsewhere."
+        )
 
 
 def _runnable(bindir: Path, account: places.Account | None) -> Path:
@@ -435,4 +449,4 @@ def _version(bindir: Path) -> str:
 
 def _cluster_key(bindir: Path, account: places.Account | None) -> str:
     """Names a cached initdb result: same version, owner and way of logging in, same cluster."""
-    return f"{_version(bindir)}-{account.uid if account else os.geteuid()}-scram"
+    return f"{_version(bindir)}-{account.uid if account else os.geteuid()}-password"

@@ -24,7 +24,7 @@ from procrastinate_app.local import places, postgres, shim
 from procrastinate_app.local.children import Child, ChildError
 from procrastinate_app.local.errors import LocalError
 from procrastinate_app.local.gateway_process import Gateway, Keys
-from procrastinate_app.local.logins import login_as
+from procrastinate_app.local.logins import LoginError, login_as
 from procrastinate_app.project import PROJECT_ROOT
 from procrastinate_app.settings import database_address, database_host, is_here
 
@@ -101,7 +101,7 @@ def running_stack(
             secret_key=api.keys.secret_key,
             jwt_secret=api.keys.jwt_secret,
             sandbox_url=sandbox_url,
-            authenticator_url=login_as(database_url, "authenticator"),
+            authenticator_url=_authenticator_url(database_url),
             logs=str(logs),
         )
         if worker:
@@ -115,6 +115,14 @@ def _log_dir(base: Path | None, parts: contextlib.ExitStack) -> Path:
     if base is not None:
         return places.owned_dir(base / "logs", private=True)
     return Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="hybrid-hub-logs-")))
+
+
+def _authenticator_url(database_url: str) -> str | None:
+    """For whoever asks; the gateway has refused before, an existing API does not need it."""
+    try:
+        return login_as(database_url, "authenticator")
+    except LoginError:
+        return None
 
 
 def _existing_database() -> str | None:
@@ -138,8 +146,12 @@ def _start_postgres(
     except postgres.ServerError as error:
         raise StackError(_mend(str(error), kept=base is not None)) from error
     parts.enter_context(server)
-    with psycopg.connect(server.url()) as conn:
-        shim.apply(conn)
+    try:
+        with psycopg.connect(server.url()) as conn:
+            shim.apply(conn)
+    except psycopg.OperationalError as error:
+        said = f"Postgres does not let its owner in: {error}"
+        raise StackError(_mend(said, kept=base is not None)) from error
     return server.url()
 
 

@@ -23,8 +23,9 @@ from typing import Any, Literal
 
 import psycopg
 
-from procrastinate_app.local import places
+from procrastinate_app.local import places, postgres
 from procrastinate_app.local.gateway_process import Keys
+from procrastinate_app.local.keeper import private
 from procrastinate_app.local.stack import Extent, Report, Stack, StackError, answers, running_stack
 from procrastinate_app.project import PROJECT_ROOT
 
@@ -53,7 +54,7 @@ def start_background(*, extent: Extent = "all", report: Report = lambda _: None)
     lock = lock_or_join()
     if lock is not None:
         (folder / "stack.json").unlink(missing_ok=True)
-        with (folder / "supervisor.log").open("wb") as log:
+        with open(folder / "supervisor.log", "wb", opener=private) as log:
             supervisor = subprocess.Popen(
                 [sys.executable, "-m", "procrastinate_app.local.supervisor", str(lock), extent],
                 stdin=subprocess.DEVNULL,
@@ -141,10 +142,12 @@ def stop_background() -> bool:
 
 
 def forget_data() -> None:
-    """Stop what runs and remove the kept data, so that the next start begins with nothing."""
+    """Stop what runs and remove the kept data, so that the next start begins with nothing, its
+    owner's password included."""
     stop_background()
-    for data in places.runtime_dir().glob("postgres-*"):
+    for data in places.kept_data(places.runtime_dir()):
         shutil.rmtree(data)
+    postgres.forget_cached()
 
 
 def _known_supervisor(folder: Path) -> State:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.harness import Arm, Comparison, Figure, Options, Result, Round, run_rounds
 from benchmarks.machine import Machine
+from benchmarks.registry import BENCHES, Bench
 from benchmarks.report import as_json, as_page, as_text
+from procrastinate_app.cli import app
 
 QUIET = Options(rounds=3, seconds=1, report=lambda _: None)
 RATIO = Comparison("ours / theirs", "ours", "theirs", at_least=0.5)
@@ -133,3 +136,19 @@ def test_json_has_each_rounds_figures_and_the_page_has_a_table() -> None:
     assert [r["counts"] for r in bench["rounds"]] == [False, True, True, True]
     assert bench["comparisons"][0]["median"] == 0.5
     assert "| ours / theirs | 0.500 | 0.500 | 0.500 | ≥ 0.500 | met |" in as_page([found], machine)
+
+
+def test_the_command_measures_as_long_as_the_harness_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Options] = []
+
+    def run(options: Options) -> Result:
+        asked.append(options)
+        arms = (arm("ours", 1, 2, 3), arm("theirs", 1, 2, 3))
+        return result(arms, run_rounds(arms, Options(rounds=2, report=lambda _: None)))
+
+    monkeypatch.setitem(BENCHES, "votes", Bench("votes", "A test", run))
+    for options in ((), ("--rounds", "3", "--seconds", "1", "--scale", "0.5")):
+        ended = CliRunner().invoke(app, ["bench", "votes", *options])
+        assert ended.exit_code == 0, ended.output
+    told = [(one.rounds, one.seconds, one.scale) for one in (*asked, Options())]
+    assert told == [(11, 3, 1.0), (3, 1, 0.5), (11, 3, 1.0)]

@@ -477,7 +477,13 @@ def test_old_keys_in_jwt_form_open_the_gate(gateway: Gateway, http: httpx.Client
         assert http.post("/rest/v1/rpc/caller", headers=headers).json()["role"] == role
 
 
-@pytest.mark.parametrize("path", ["/rest/v1/rpc/%zz", "/rest/v1/rpc/add%", "/rest/v1/%ff", "//["])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/rest/v1/rpc/%zz", "/rest/v1/rpc/add%", "/rest/v1/%ff", "//["),
+        *("//u:p@h/rest/v1/songs", "//u@h/rest/v1/songs", "http://u:p@h/rest/v1/songs"),
+    ],
+)
 def test_a_path_that_cannot_be_read_is_the_callers_mistake(gateway: Gateway, path: str) -> None:
     """As it stands on the wire: a client library would mend it."""
     address = urlsplit(gateway.url)

@@ -169,7 +169,7 @@ def test_a_start_killed_during_initdb_does_not_block_the_next(
     victim: str, runtime_dir: Path, until: Until
 ) -> None:
     process = starter()
-    until(lambda: list(runtime_dir.glob("clusters/*.new/base")), "initdb is half way")
+    until(lambda: list(runtime_dir.glob("clusters/*.new/data/base")), "initdb is half way")
     if victim == "both":
         for child in children(process.pid):
             os.kill(child, signal.SIGKILL)
@@ -231,10 +231,10 @@ def test_everybody_is_asked_for_the_password(
 def test_the_password_is_kept_with_the_data_and_from_others(open_dir: Path) -> None:
     with postgres.start(base=open_dir / "kept") as server:
         password = server.password_of("postgres")
-        [file] = (path for path in server.datadir.iterdir() if path.name.endswith("password"))
-        assert file.read_text() == password
-        assert file.stat().st_mode & 0o777 == 0o600
-        assert file.stat().st_uid == server.datadir.stat().st_uid
+        for file in (open_dir / "kept/password", cached_password()):
+            assert file.read_text() == password
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert file.stat().st_uid == os.geteuid()
         assert server.datadir.stat().st_mode & 0o077 == 0
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -254,14 +254,98 @@ def test_clusters_made_apart_have_passwords_of_their_own(runtime_dir: Path) -> N
         assert len(here) > 32
 
 
-def test_kept_data_that_asks_for_no_password_is_refused(open_dir: Path) -> None:
-    """As an earlier release made it."""
+def cached_password() -> Path:
+    """Of the cluster that all of this run are copied from."""
+    [found] = (places.runtime_dir() / "clusters").glob(f"{postgres.DEFAULT_MAJOR}*/password")
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands Postgres to another account")
+@pytest.mark.parametrize("name", ["password", "hub.password"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_root_reads_no_password_where_the_servers_account_may_write(
+    name: str, kind: str, open_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could lead to a file of root's, or to a pipe that nobody writes to."""
+    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 20)
     base = open_dir / "kept"
     with postgres.start(base=base) as server:
-        left = server.datadir / "hub.password"
-    left.unlink()
-    with pytest.raises(postgres.ServerError, match="before a password was asked for"):
+        password = server.password_of("postgres")
+        trap = server.datadir / name
+        account = server.datadir.stat().st_uid
+    (open_dir / "of_root").write_text("root's own")
+    trap.unlink(missing_ok=True)
+    if kind == "link":
+        trap.symlink_to(open_dir / "of_root")
+    else:
+        os.mkfifo(trap)
+    os.chown(trap, account, -1, follow_symlinks=False)
+    with postgres.start(base=base) as server:
+        assert server.password_of("postgres") == password
+        assert one(server.url()) == 1
+    assert (base / "password").stat().st_uid == 0
+    assert base.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands Postgres to another account")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_root_tells_nothing_that_the_servers_account_points_at(kind: str, open_dir: Path) -> None:
+    base = open_dir / "kept"
+    with postgres.start(base=base) as server:
+        trap = server.datadir / "PG_VERSION"
+    (open_dir / "of_root").write_text("root's own")
+    trap.unlink()
+    if kind == "link":
+        trap.symlink_to(open_dir / "of_root")
+    else:
+        os.mkfifo(trap)
+    with pytest.raises(postgres.ServerError, match="not as Postgres left it") as caught:
         postgres.start(base=base)
+    assert "root's own" not in str(caught.value)
+
+
+@pytest.mark.parametrize("left", [None, ""])
+def test_kept_data_whose_password_is_lost_is_refused(left: str | None, open_dir: Path) -> None:
+    """As an earlier release made it, or after a power cut."""
+    base = open_dir / "kept"
+    with postgres.start(base=base):
+        pass
+    (base / "password").unlink()
+    if left is not None:
+        (base / "password").write_text(left)
+    with pytest.raises(postgres.ServerError, match="password is not known"):
+        postgres.start(base=base)
+
+
+def test_the_log_is_the_starters_alone(open_dir: Path) -> None:
+    """It may hold statements and rows. Also where an earlier release let everybody read it."""
+    base = places.owned_dir(open_dir / "kept")
+    (base / "postgres.log").touch(mode=0o644)
+    for kept_in in (None, base):
+        with postgres.start(base=kept_in) as server:
+            assert "ready to accept connections" in server.log.read_text()
+            assert server.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_programs_of_postgres_stay_on_their_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the caller's environment says: a service's host and port would win."""
+    with postgres.start() as server, postgres.start() as other:
+        for one_of_them, name in ((server, "ours"), (other, "theirs")):
+            with psycopg.connect(one_of_them.url()) as conn:
+                conn.execute(f"create table public.{name} ()")
+        (tmp_path / "services").write_text(
+            f"[elsewhere]\nhost={other.host}\nport={other.port}\nuser=postgres\n"
+            f"password={other.password_of('postgres')}\ndbname=postgres\n"
+        )
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        monkeypatch.setenv("PGSERVICE", "elsewhere")
+        assert "public.ours" in dump(server, "postgres", schemas=("public",))
+        monkeypatch.delenv("PGSERVICE")
+        monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+        monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere -c no.such=")
+        assert {"PGHOSTADDR", "PGOPTIONS", "PGSERVICEFILE"}.isdisjoint(server.env())
 
 
 def test_programs_of_postgres_get_the_password_without_showing_it(
@@ -392,6 +476,34 @@ def checkout(runnable_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(runnable_dir / "tmp"))
     monkeypatch.setenv("HOME", str(runnable_dir / "home"))
     return root
+
+
+def test_clean_removes_no_more_than_its_own_from_a_folder_of_choice(
+    checkout: Path, runnable_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HUB_RUNTIME_DIR may be mistyped, and name somebody's home."""
+    chosen = runnable_dir / "home"
+    (chosen / "binaries").mkdir()
+    (chosen / "postgres-data").mkdir()
+    for name in ("letter.txt", "binaries/mine", "postgres-data/mine"):
+        (chosen / name).write_text("mine")
+    before = left_in(chosen)
+    monkeypatch.setenv("HUB_RUNTIME_DIR", str(chosen))
+    with postgres.start(base=chosen / "postgres-18"):
+        pass
+    (chosen / "logs").mkdir()
+    for name in ("stack.lock", "keys.json", "supervisor.log", "logs/worker.log"):
+        (chosen / name).touch()
+    assert clean.main() == 0
+    # where root's account cannot run the wheel's programs, their copies came to lie beside
+    assert {name for name in left_in(chosen) if not name.startswith("binaries/")} == {
+        name for name in before if not name.startswith("binaries/")
+    }
+    monkeypatch.setenv("HUB_RUNTIME_DIR", str(runnable_dir / "chosen"))
+    with postgres.start():
+        pass
+    assert clean.main() == 0
+    assert not (runnable_dir / "chosen").exists()
 
 
 def left_in(folder: Path) -> set[str]:

@@ -9,9 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from typer.testing import CliRunner
 
+from procrastinate_app.cli import app
 from procrastinate_app.local import postgres, shim
-from procrastinate_app.local.logins import login_as
+from procrastinate_app.local.logins import LoginError, login_as
+from procrastinate_app.project import PROJECT_ROOT
 
 Connection = psycopg.Connection[Any]
 
@@ -193,15 +197,53 @@ def test_passwords_are_told_to_the_server_as_verifiers_only(
     assert own_server.password_of("postgres") not in log
 
 
-def test_a_database_of_others_has_one_password_for_all_logins() -> None:
-    """As self-hosted Supabase; a strange character stays encoded."""
-    assert (
-        login_as("postgresql://postgres:p%40ss@db.example.com:5432/postgres?x=1", "authenticator")
-        == "postgresql://authenticator:p%40ss@db.example.com:5432/postgres?x=1"
-    )
-    assert login_as("postgresql://me@localhost/db", "authenticator") == (
-        "postgresql://authenticator@localhost/db"
-    )
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (
+            "postgresql://postgres:p%40ss@db:5432/d?sslmode=require",
+            ":p%40ss@db:5432/d?sslmode=require",
+        ),
+        ("postgresql://me@localhost/db", "@localhost/db"),
+        ("postgres://me:%C3%A9%25%2F+@localhost/db", ":%C3%A9%25%2F%2B@localhost/db"),
+        ("postgresql:///db?host=h&port=5&user=me&password=p%26", ":p%26@h:5/db"),
+        ("postgresql://localhost/db?user=me&password=p", ":p@localhost/db"),
+        (r"host=h port=5 dbname=db user=me password='p \' @'", ":p%20%27%20%40@h:5/db"),
+        ("host=h dbname=db user=me options='-c a=b'", "@h/db?options=-c%20a%3Db"),
+        ("postgresql://me:p@a:1,b:2/db", ":p@a:1,b:2/db"),
+        ("host=a,b port=5 dbname=db", "@a:5,b:5/db"),
+    ],
+)
+def test_a_database_of_others_has_one_password_for_all_logins(address: str, expected: str) -> None:
+    """As self-hosted Supabase; libpq reads the same in both, however the first is written."""
+    made = login_as(address, "authenticator")
+    assert made == f"postgresql://authenticator{expected}"
+    before, after = conninfo_to_dict(address), conninfo_to_dict(made)
+    assert after["user"] == "authenticator"
+    for name in ("host", "dbname", "password", "sslmode", "options"):
+        assert after.get(name) == before.get(name)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("service=hush", "it has service"),
+        ("postgresql://me:hush@h/db?passfile=/hush", "it has passfile"),
+        ("postgresql://me:hush@h/db?hostaddr=192.0.2.1&sslkey=hush", "it has hostaddr, sslkey"),
+        ("postgresql:///hush", "a host's name"),
+        ("host=/hush dbname=db", "a host's name"),
+        ("postgresql://me:hush@[::1]/db", "a host's name"),
+        ("postgresql://me:hush@h", "plain name"),
+        ("postgresql://me:hush@h/d%20hush", "plain name"),
+        ("host=a,b,c port=1,2 dbname=db", "as many ports"),
+        ("postgresql://me:hush%ff@h/db", "not UTF-8"),
+    ],
+)
+def test_an_address_that_other_logins_cannot_have_is_refused(address: str, said: str) -> None:
+    """Rather than let the owner in as the API's login, or a driver misread it."""
+    with pytest.raises(LoginError, match=said) as caught:
+        login_as(address, "authenticator")
+    assert "hush" not in str(caught.value)
 
 
 def test_a_database_of_ours_has_a_password_for_each_login(own_server: postgres.Server) -> None:
@@ -225,3 +267,11 @@ def test_a_login_that_cannot_make_roles_is_told(
         pytest.raises(shim.ShimRefused, match="superuser"),
     ):
         shim.apply(conn)
+
+
+def test_the_command_says_whose_password_the_logins_get() -> None:
+    said = " ".join(CliRunner().invoke(app, ["local", "shim", "--help"]).output.split())
+    assert "get the password of the login it connects with" in said
+    assert "get the owner's password" in " ".join(
+        (PROJECT_ROOT / "docs/how-to/deploy.md").read_text().split()
+    )

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -173,12 +174,43 @@ def test_unusable_data_says_how_to_mend_it(runtime_dir: Path) -> None:
 def test_data_that_asked_for_no_password_says_how_to_start_afresh(runtime_dir: Path) -> None:
     told("local", "db")
     told("local", "stop")
-    [password] = runtime_dir.glob("postgres-*/data/hub.password")
+    [password] = runtime_dir.glob("postgres-*/password")
     password.unlink()
     done = hub("local", "db")
     assert done.returncode == 1
     assert "hub local reset" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_password_that_no_longer_fits_says_how_to_start_afresh(runtime_dir: Path) -> None:
+    with psycopg.connect(told("local", "db")["database_url"]) as conn:
+        conn.execute("alter role postgres password 'another'")
+    told("local", "stop")
+    done = hub("local", "db")
+    assert done.returncode == 1
+    assert "password authentication failed" in done.stderr
+    assert "hub local reset" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_after_a_reset_the_owner_has_another_password(runtime_dir: Path) -> None:
+    first = told("local", "db")["database_url"]
+    (runtime_dir / "postgres-mine").mkdir()
+    assert hub("local", "reset").returncode == 0
+    assert (runtime_dir / "postgres-mine").exists()
+    second = told("local", "db")["database_url"]
+    assert urlsplit(second).password != urlsplit(first).password
+
+
+def test_what_the_supervisor_logs_is_its_owners_alone(runtime_dir: Path) -> None:
+    runtime_dir.mkdir(mode=0o711)
+    log = runtime_dir / "supervisor.log"
+    log.touch(mode=0o644)
+    for _ in range(2):
+        told("local", "db")
+        told("local", "stop")
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+        log.unlink()
 
 
 @pytest.mark.parametrize("by_file", [False, True])

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from procrastinate_app.cli import app
+from procrastinate_app.local.stack import StackError, running_stack
 from procrastinate_app.settings import Settings, database_address, database_host, is_here
 
 HERE = [
@@ -88,6 +89,34 @@ def test_the_worker_reads_the_same_variables_in_the_same_order(
         assert database_address() == expected
 
 
+@pytest.mark.parametrize("held", [b"", b" \n", b"postgresql://u:hush\xff@h/db"])
+def test_a_file_that_holds_no_address_is_not_taken_for_none(
+    held: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """APP-7: a local start would use its own database, a worker none at all."""
+    file = tmp_path / "url"
+    file.write_bytes(held)
+    monkeypatch.setenv("HUB_SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HUB_SECRET_KEY", "sb_secret_sandbox_x")
+    monkeypatch.setenv("HUB_RUNTIME_DIR", str(tmp_path / "runtime"))
+    said = f"HUB_DATABASE_URL_FILE: {file} is {'not text' if held.strip() else 'empty'}"
+    for command in (*COMMANDS, ["worker"], ["demo"]):
+        ended = hub(*command, HUB_DATABASE_URL_FILE=str(file))
+        assert ended.exit_code == (78 if command == ["worker"] else 1), ended.output
+        assert said in ended.output
+        assert "hush" not in ended.output
+    monkeypatch.setenv("HUB_DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("HUB_DATABASE_URL", "")
+    with (
+        pytest.raises(StackError, match="HUB_DATABASE_URL_FILE"),
+        running_stack(base=tmp_path / "runtime", extent="database"),
+    ):
+        pass
+    monkeypatch.setenv("HUB_DATABASE_URL", "postgresql://u@127.0.0.1/first")
+    monkeypatch.setenv("HUB_ENVIRONMENT", "local")
+    assert database_address() == Settings.model_validate({}).database_url.get_secret_value()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_repeats_a_malformed_address(command: list[str]) -> None:
     """APP-7: it may carry a password."""
@@ -96,6 +125,12 @@ def test_no_command_repeats_a_malformed_address(command: list[str]) -> None:
     assert ended.exit_code == 1
     assert "not a Postgres address" in ended.output
     assert "hunter2" not in ended.output
+
+
+def test_an_address_with_odd_bytes_is_refused_without_repeating_it() -> None:
+    """APP-7."""
+    with pytest.raises(ValueError, match="not a Postgres address"):
+        database_host("postgresql://u:hunter2%ff@localhost/db")
 
 
 def test_a_malformed_address_is_refused_without_repeating_it() -> None:

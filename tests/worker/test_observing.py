@@ -165,7 +165,24 @@ def test_rows_in_database_errors_are_not_told(db: Connection) -> None:
         ("Authorization: Bearer hush", "Authorization: [hidden]"),
         ("Authorization: Basic aHVzaDpodXNo", "Authorization: [hidden]"),
         ("{'Authorization': 'Basic hush', 'n': 1}", "{'Authorization': [hidden], 'n': 1}"),
+        ("Authorization: Token hush\nHost: h", "Authorization: [hidden]\nHost: h"),
+        ("Proxy-Authorization: Digest a=hush, b=hush", "Proxy-Authorization: [hidden]"),
         ("Cookie: a=hush; b=hush\nHost: h", "Cookie: [hidden]\nHost: h"),
+        ("sent bearer key-hush to it", "sent bearer [hidden] to it"),
+        ("bearer is.hush", "bearer [hidden]"),
+        ("alter role x password 'hush'", "alter role x password [hidden]"),
+        ("alter role x PASSWORD E'hu\\'sh';", "alter role x PASSWORD E[hidden];"),
+        ('create user x password "hush" login', "create user x password [hidden] login"),
+        ("pg_dump --password hush -d x", "pg_dump --password [hidden] -d x"),
+        ("call --api-key 'hush hush' --now", "call --api-key [hidden] --now"),
+        ("passphrase=hush", "passphrase=[hidden]"),
+        ("passphrase: hush", "passphrase: [hidden]"),
+        ("pass=hush", "pass=[hidden]"),
+        ("DB_PASS=hush", "DB_PASS=[hidden]"),
+        ('{"pass": "hush"}', '{"pass": [hidden]}'),
+        ("?jwt=hush&id=1", "?jwt=[hidden]&id=1"),
+        ("?X-Amz-Signature=hush", "?X-Amz-Signature=[hidden]"),
+        ("/verify?token_hash=hush&type=email", "/verify?token_hash=[hidden]&type=email"),
         ("postgresql://u:hu@sh@h/d", "postgresql://[hidden]@h/d"),
     ],
 )
@@ -183,6 +200,14 @@ def test_what_is_called_a_secret_is_hidden(text: str, shown: str) -> None:
         "Bearer missing",
         'password authentication failed for user "postgres"',
         "wrong password",
+        "the password is wrong",
+        "give --database-url or --password, not both",
+        "psql --password --host db",
+        "expected a bearer token.",
+        "pass the ball; 3 pass, 1 fails; bypass=1",
+        "JWT expired; invalid JWT: it is malformed",
+        "the signature does not fit",
+        "a passphrase is wanted",
         "no such secret",
         "missing key: topic",
         'duplicate key value violates unique constraint "clips_key"',
@@ -196,14 +221,31 @@ def test_ordinary_text_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["secret", "token", "pwd \t", "bearer ", '\\"', "://a:", "cookie="]
+    "part",
+    [
+        *(
+            "secret",
+            "token",
+            "pwd \t",
+            "bearer ",
+            '\\"',
+            "://a:",
+            "cookie=",
+            "eyJ",
+            "eyJ.",
+            "-eyJ-",
+        ),
+        *("authorization", "password ", "password '", "--", "--a", "pass", "key-", "token_hash"),
+    ],
 )
 def test_a_long_text_does_not_hold_the_worker_up(part: str) -> None:
     """People write some of what is logged. Work that grew by the square would not end here."""
     assert hide_secrets(part * 200_000 + " password=hush").count("hush") == 0
 
 
-@pytest.mark.parametrize("text", [KEY, JWT, "postgres://u:p4ss@h/d", f"apikey={KEY};"])
+@pytest.mark.parametrize(
+    "text", [KEY, JWT, rf"\n{JWT}", f"x_{JWT}", "postgres://u:p4ss@h/d", f"apikey={KEY};"]
+)
 def test_what_looks_like_a_secret_is_hidden(text: str) -> None:
     """APP-7"""
     hidden = hide_secrets(text)

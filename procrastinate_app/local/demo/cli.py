@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from procrastinate_app import commands
 from procrastinate_app.local.errors import LocalError
 
 if TYPE_CHECKING:
@@ -60,14 +61,12 @@ def demo(
                 assert crowd is not None
                 proved = asyncio.run(play_crowd(stack, screen, crowd))
     except (LocalError, psycopg.OperationalError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        commands.stop(error)
     except KeyboardInterrupt:
         typer.echo("stopped, nothing is left running", err=True)
         raise typer.Exit(130) from None
     if not proved:
-        typer.echo("the books do not hold", err=True)
-        raise typer.Exit(1)
+        commands.stop("the books do not hold")
 
 
 @contextmanager

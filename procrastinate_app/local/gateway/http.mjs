@@ -16,8 +16,9 @@ export function serve({ port, handle }) {
   let url;
   const answer = (req, body) => {
     if (body === null) return tooLarge();
-    if (!isReadable(req.url, url)) return unreadable(req.url);
-    return handle(toRequest(req, url, body), body);
+    const asked = readUrl(req.url, url);
+    if (!asked) return unreadable(req.url);
+    return handle(toRequest(req, asked, body), body);
   };
   const server = createServer(async (req, res) => {
     try {
@@ -51,24 +52,26 @@ async function readBody(req) {
   return size <= MAX_BODY_BYTES ? Buffer.concat(chunks) : null;
 }
 
-// Whether the path is one, and its percent-encoding stands for text: handlers may decode it.
-function isReadable(target, base) {
+// The address asked for, or null when it is none, its percent-encoding is no text (handlers may
+// decode it), or it names a user or a password, which a request may not.
+function readUrl(target, base) {
   try {
-    decodeURIComponent(new URL(target, base).pathname);
-    return true;
+    const url = new URL(target, base);
+    decodeURIComponent(url.pathname);
+    return url.username || url.password ? null : url;
   } catch {
-    return false;
+    return null;
   }
 }
 
-function toRequest(req, base, body) {
+function toRequest(req, url, body) {
   const headers = new Headers();
   for (const [name, value] of Object.entries(req.headers)) {
     for (const one of [value].flat()) headers.append(name, one);
   }
   if (!headers.has("x-forwarded-for")) headers.set("x-forwarded-for", req.socket.remoteAddress ?? "");
   const bodyless = req.method === "GET" || req.method === "HEAD";
-  return new Request(new URL(req.url, base), {
+  return new Request(url, {
     method: req.method,
     headers,
     body: bodyless || !body.length ? undefined : body,
