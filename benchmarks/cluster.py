@@ -87,7 +87,7 @@ class Cluster:
         before = self._cpu_seconds()
         done = subprocess.run(
             [
-                str(self.server.bindir / "pgbench"),
+                str(self.server.program("pgbench")),
                 "--no-vacuum",
                 "--protocol=prepared",
                 f"--client={clients}",
@@ -157,7 +157,7 @@ class Cluster:
         self.admin.execute(sql.SQL("create database {}").format(sql.Identifier(CANARY)))
         subprocess.run(
             [
-                str(self.server.bindir / "pgbench"),
+                str(self.server.program("pgbench")),
                 "--initialize",
                 "--quiet",
                 f"--scale={scale}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import clean_db, rls, votes
+from benchmarks import clean_db, deploy, idempotency, limits, rls, seal, votes
 from benchmarks.harness import Options, Result
 
 
@@ -18,6 +18,5 @@ class Bench:
     run: Callable[[Options], Result]
 
 
-BENCHES = {
-    module.NAME: Bench(module.NAME, module.TITLE, module.run) for module in (votes, rls, clean_db)
-}
+MODULES = (votes, rls, limits, idempotency, clean_db, deploy, seal)
+BENCHES = {each.NAME: Bench(each.NAME, each.TITLE, each.run) for each in MODULES}

@@ -21,16 +21,27 @@ with made as (
       current_setting('bench.first_clip')::bigint as first_clip,
       current_setting('bench.clips')::integer as clips
   ) as s
-  cross join lateral (
-    select l.lane, n.nth, s.first_clip + l.lane * s.clips + n.nth as number
-    from generate_series(0, s.lanes - 1) as l (lane)
-    cross join generate_series(0, s.clips - 1) as n (nth)
-  ) as c
+  cross join
+    lateral (
+      select
+        l.lane,
+        n.nth,
+        s.first_clip + l.lane * s.clips + n.nth as number
+      from generate_series(0, s.lanes - 1) as l (lane)
+      cross join generate_series(0, s.clips - 1) as n (nth)
+    ) as c
   order by c.number
   returning id, kind, language, author_id
 )
+
 insert into consensus.items (clip_id, kind, language, author_id, tally, votes_needed)
-select m.id, m.kind, m.language, m.author_id, array_fill(0, array[cardinality(k.labels)]), k.min_votes
+select
+  m.id,
+  m.kind,
+  m.language,
+  m.author_id,
+  array_fill(0, array[cardinality(k.labels)]),
+  k.min_votes
 from made as m
-inner join consensus.kinds as k on k.kind = m.kind
+inner join consensus.kinds as k on m.kind = k.kind
 order by m.id;

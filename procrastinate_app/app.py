@@ -9,21 +9,33 @@ from typing import Any
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.sql import queries
 
 from procrastinate_app.db import LOST
-from procrastinate_app.tasks import app, consensus, jobs, ledger, realtime
+from procrastinate_app.tasks import app, consensus, identity, jobs, ledger, limits, realtime, seals
 
 NAMESPACES = {
     "app": app.blueprint,
     "consensus": consensus.blueprint,
+    "identity": identity.blueprint,
     "jobs": jobs.blueprint,
     "ledger": ledger.blueprint,
+    "limits": limits.blueprint,
     "realtime": realtime.blueprint,
+    "seals": seals.blueprint,
 }
 
 
+# procrastinate's own statement, over our function: it knows pauses, and where a job comes from
+FETCH_JOB = queries["fetch_job"].replace(
+    "procrastinate_fetch_job_v2(%(queues)s::varchar[]", "jobs.fetch_job(%(queues)s::text[]"
+)
+assert queries["fetch_job"] != FETCH_JOB, "procrastinate fetches jobs in another way now"
+
+
 class Connector(PsycopgConnector):
-    """Tells the worker when a statement failed because the connection did.
+    """Fetches by jobs.fetch_job(); tells the worker when a statement failed because the connection
+    did.
 
     procrastinate swallows some of these failures, and a job whose end could not be written stays
     `doing` under a worker that lives on: only starting the fetchers afresh frees it.
@@ -47,6 +59,8 @@ class Connector(PsycopgConnector):
             await super().execute_query_async(query, **arguments)
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        if query == queries["fetch_job"]:
+            query = FETCH_JOB
         with self._watching():
             row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
             return row

@@ -38,6 +38,7 @@ async def refuse_unfit(settings: Settings) -> None:
             await require_schema(conn)
         except SchemaTooOld as error:
             raise Refused(str(error)) from None
+        await _refuse_another_environment(settings, conn)
         if settings.environment == "production":
             row = await (await conn.execute("select app.clock_is_frozen()")).fetchone()
             if row == (True,):
@@ -45,6 +46,21 @@ async def refuse_unfit(settings: Settings) -> None:
                     "the business clock of this database is stopped, as only tests do: "
                     "delete the row of app.clock, or set HUB_ENVIRONMENT=test"
                 )
+
+
+async def _refuse_another_environment(
+    settings: Settings, conn: psycopg.AsyncConnection[Any]
+) -> None:
+    """The first worker stamps the database with its environment; after that only such may work."""
+    row = await (
+        await conn.execute("select settings.claim_environment(%s)", [settings.environment])
+    ).fetchone()
+    if row != (settings.environment,):
+        raise Refused(
+            f"this database belongs to {row and row[0]}, but HUB_ENVIRONMENT is "
+            f"{settings.environment}: take the other database, or if this one is a copy, declare "
+            f"it as its owner: select settings.set_environment('{settings.environment}', '<why>')"
+        )
 
 
 async def _refuse_swallowed_notifications(url: str, listener: psycopg.AsyncConnection[Any]) -> None:

@@ -32,3 +32,14 @@ def stop(message: object) -> NoReturn:
     """End with this message and exit code 1."""
     typer.echo(str(message), err=True)
     raise typer.Exit(1)
+
+
+def need_checkout(command: str) -> None:
+    """End a command that works on the project's own files, where only the wheel is installed."""
+    from procrastinate_app.project import IS_CHECKOUT
+
+    if not IS_CHECKOUT:
+        stop(
+            f"`{command}` needs a checkout of the project with its development packages: "
+            "clone it and run `make install`. Here is only the installed package."
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import psycopg
@@ -22,6 +24,13 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 20000,
 }
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+@dataclass(frozen=True)
+class FromNow:
+    """An argument: the time that is so far from now by the database's clock, not the worker's."""
+
+    wait: timedelta
 
 
 def make_pool(url: str, *, size: int) -> Pool:
@@ -48,11 +57,16 @@ async def _configure(conn: Connection) -> None:
 
 async def call(pool: Pool, function: str, *args: Any) -> list[DictRow]:
     """The rows of `select * from schema.function(args…)`."""
+    places = [
+        sql.SQL("clock_timestamp() + %s") if isinstance(arg, FromNow) else sql.Placeholder()
+        for arg in args
+    ]
     query = sql.SQL("select * from {}({})").format(
-        sql.Identifier(*function.split(".")), sql.SQL(", ").join([sql.Placeholder()] * len(args))
+        sql.Identifier(*function.split(".")), sql.SQL(", ").join(places)
     )
+    values = [arg.wait if isinstance(arg, FromNow) else arg for arg in args]
     async with pool.connection() as conn:
-        return await (await conn.execute(query, args)).fetchall()
+        return await (await conn.execute(query, values)).fetchall()
 
 
 async def call_again(pool: Pool, function: str, *args: Any, seconds: float) -> list[DictRow]:

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from procrastinate import JobContext
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from procrastinate_app.db import call, call_again
+from procrastinate_app.db import FromNow, call, call_again
 from procrastinate_app.logging import describe
 from procrastinate_app.outcome import Outcome, Result
 from procrastinate_app.services import Services, services
+from procrastinate_app.tracing import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +67,19 @@ async def take(context: JobContext, function: str, *args: Any) -> AsyncIterator[
         await asyncio.shield(_settle(given, function.replace(".take_", ".settle_"), due))
 
 
+async def callers(context: JobContext, due: Due) -> list[Caller]:
+    """The traced requests behind a lease's events; not asked for when nobody collects traces."""
+    given = services(context)
+    if not given.tracing.exports:
+        return []
+    try:
+        rows = await call(given.pool, "jobs.lease_traces", due.lease_id)
+    except psycopg.Error as error:
+        log.warning("traces unknown", exc_info=error)
+        return []
+    return [Caller(traceparent=row["traceparent"], tracestate=row["tracestate"]) for row in rows]
+
+
 async def _settle(given: Services, function: str, due: Due) -> None:
     """Record the outcome. Tried for as long as the lease lasts: it says what is known to have
     happened outside, and after that SQL assumes it does not know."""
@@ -77,7 +92,7 @@ async def _settle(given: Services, function: str, due: Due) -> None:
         function,
         due.lease_id,
         outcome.result.value,
-        outcome.retry_at,
+        None if outcome.retry_after is None else FromNow(outcome.retry_after),
         failure,
         seconds=given.settings.lease,
     )

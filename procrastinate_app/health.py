@@ -6,25 +6,44 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from procrastinate_app.db import LOST, call
 from procrastinate_app.deploy import latest_version
+from procrastinate_app.logging import dropped_lines
 from procrastinate_app.services import Services
 
 ANSWER_WITHIN = 2.0
 
-HELP = {
-    "jobs_waiting": "Jobs waiting, by queue.",
+# what the database says of itself; with a label `name`, or of the whole
+NAMED = {
+    "jobs_waiting": "Jobs waiting, by queue; counted up to 10000.",
     "jobs_running": "Jobs running, by queue.",
+    "job_oldest_seconds": "How long the oldest job that is due waits, by queue.",
+    "jobs_stalled": "Jobs in the hands of a worker that is gone, by queue.",
+    "queue_paused_seconds": "How long an operator's pause lasts, by queue.",
     "outbox_waiting": "Events not yet handed out, by stream; counted up to 10000.",
     "outbox_lag_seconds": "Age of the oldest event not yet handed out, by stream.",
+    "outbox_blocked_seconds": "How long committed events wait for an older transaction, by stream.",
     "outbox_retries": "Events tried and not delivered yet, by stream.",
-    "stream_paused_seconds": "How long the stream still backs off.",
+    "stream_backoff_seconds": "How long the stream still backs off.",
+    "stream_paused_seconds": "How long an operator's pause lasts, by stream.",
     "dead_letters": "Dead letters waiting for somebody, by task or stream.",
+    "check_problems": "What the last run of a check found wrong, in rows.",
+    "check_age_seconds": "How long ago a check last ran.",
+    "unsealed_rows": "Rows not sealed yet, by chain; counted up to 10000.",
+    "unsealed_seconds": "Age of the oldest row not sealed yet, by chain.",
+}
+WHOLE = {
+    "fetchers_alive": "Fetchers of all workers that were heard of lately.",
+    "oldest_writer_seconds": "Age of the oldest transaction that has written.",
+    "jobs_deferred_total": "Jobs ever put on the queue, rolled back ones among them.",
+    "outbox_events_total": "Events ever put into the outbox, rolled back ones among them.",
+    "dead_letters_written_total": "Things ever given up.",
 }
 
 
@@ -103,11 +122,13 @@ class Health:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         """Our own counters always; the queue's state when the database answers."""
-        families: list[Metric] = [self._pool_gauge()]
+        families: list[Metric] = [self._pool_gauge(), _dropped_lines()]
+        asked = time.time()
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                families += _queue_gauges(await call(self._services.pool, "jobs.metrics"))
-                up = 1
+                rows = await call(self._services.pool, "jobs.gauges")
+            families += _of_database(rows, (asked + time.time()) / 2)
+            up = 1
         except (*LOST, TimeoutError):
             up = 0
         families.append(
@@ -131,14 +152,40 @@ class Health:
         return gauge
 
 
-def _queue_gauges(rows: list[dict[str, object]]) -> list[Metric]:
-    """jobs.metrics() as gauges. A kind without rows is there too, empty."""
-    gauges = {
-        name: GaugeMetricFamily(f"hub_{name}", text, labels=["name"]) for name, text in HELP.items()
+def _of_database(rows: list[dict[str, Any]], now: float) -> list[Metric]:
+    """jobs.gauges() as metrics. A kind without rows is there too, empty; a newer database's kinds
+    are passed over."""
+    families: dict[str, Metric] = {
+        name: GaugeMetricFamily(f"hub_{name}", text, labels=["name"])
+        for name, text in NAMED.items()
     }
     for row in rows:
-        gauges[str(row["metric"])].add_metric([str(row["label"])], float(str(row["value"])))
-    return list(gauges.values())
+        name, value = row["metric"], float(row["value"])
+        if name in NAMED:
+            families[name].add_sample(f"hub_{name}", {"name": row["name"]}, value)
+        elif name in WHOLE:
+            families[name] = _single(name, value)
+        elif name == "database_time_seconds":
+            families[name] = GaugeMetricFamily(
+                "hub_clock_skew_seconds",
+                "How far the database's clock is ahead of this machine's.",
+                value=value - now,
+            )
+    return list(families.values())
+
+
+def _single(name: str, value: float) -> Metric:
+    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    return kind(f"hub_{name}", WHOLE[name], value=value)
+
+
+def _dropped_lines() -> Metric:
+    family = CounterMetricFamily(
+        "hub_log_lines_dropped", "Log lines left out by sampling, by event.", labels=["event"]
+    )
+    for event, count in dropped_lines().items():
+        family.add_metric([event], count)
+    return family
 
 
 class _Scrape(CollectorRegistry):

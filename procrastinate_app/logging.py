@@ -103,8 +103,47 @@ def hide_secrets(text: str) -> str:
     return text
 
 
-def configure(level: str) -> None:
-    """Send everything that is logged, by us or by libraries, to standard output as JSON."""
+class Sampler:
+    """Lets through only a share of the lines of the events it names: the first, then evenly.
+
+    Only debug and info: a warning or an error is never left out. A line that passes says how many
+    before it did not (`dropped`). All others pass.
+    """
+
+    def __init__(self, rates: Mapping[str, float]) -> None:
+        self._rates = rates
+        self._due = dict.fromkeys(rates, 1.0)
+        self._since = dict.fromkeys(rates, 0)
+        self.dropped = dict.fromkeys(rates, 0)
+
+    def __call__(self, _: WrappedLogger, level: str, event: EventDict) -> EventDict:
+        name = str(event.get("event"))
+        if name not in self._rates or level not in ("debug", "info"):
+            return event
+        if self._rates[name] > 0 and self._due[name] > 1 - 1e-9:
+            self._due[name] += self._rates[name] - 1
+            if self._since[name]:
+                event["dropped"], self._since[name] = self._since[name], 0
+            return event
+        self._due[name] += self._rates[name]
+        self._since[name] += 1
+        self.dropped[name] += 1
+        raise structlog.DropEvent
+
+
+_sampler = Sampler({})
+
+
+def dropped_lines() -> dict[str, int]:
+    """How many lines of each sampled event were left out so far."""
+    return dict(_sampler.dropped)
+
+
+def configure(level: str, sample: Mapping[str, float] | None = None) -> None:
+    """Send everything that is logged, by us or by libraries, to standard output as JSON; of the
+    events named in `sample`, that share of their lines."""
+    global _sampler
+    _sampler = Sampler(sample or {})
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -113,7 +152,7 @@ def configure(level: str) -> None:
         _redact,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[_sampler, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from enum import StrEnum
 
 from procrastinate_app.logging import Failure
@@ -19,10 +19,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A provider's answer, translated. retry_at: it named a time; that wait is not an attempt."""
+    """A provider's answer, translated. retry_after: it asked for a wait, which is no attempt."""
 
     result: Result
-    retry_at: datetime | None = None
+    retry_after: timedelta | None = None
     failure: Failure | None = None
 
 

@@ -9,8 +9,11 @@ from procrastinate import JobContext
 
 from procrastinate_app.db import Pool
 from procrastinate_app.metrics import Metrics
+from procrastinate_app.providers.auth import SupabaseAuth
 from procrastinate_app.providers.realtime import Realtime
+from procrastinate_app.seals import HeadKeeper
 from procrastinate_app.settings import Settings
+from procrastinate_app.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,10 @@ class Services:
     settings: Settings
     pool: Pool
     realtime: Realtime
+    auth: SupabaseAuth
     metrics: Metrics
+    heads: HeadKeeper = field(default_factory=HeadKeeper)
+    tracing: Tracing = field(default_factory=Tracing)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ipaddress
 import os
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import psycopg
@@ -22,6 +23,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from procrastinate_app.secrets import Keys
 
 PREFIX = "HUB_"
 SANDBOX_KEY = "sb_secret_sandbox_"
@@ -38,12 +41,16 @@ class Settings(BaseSettings):
     database_url: SecretStr
     supabase_url: str
     secret_key: SecretStr
+    secret_key_file: Path | None = Field(default=None, repr=False)
     realtime_url: str = ""
     realtime_timeout: float = Field(default=10, gt=0)
+    auth_url: str = ""
+    auth_timeout: float = Field(default=10, gt=0)
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     http_port_file: Path | None = None
+    seal_file: Path | None = None
 
     fetchers: int = Field(default=4, ge=1, le=32)
     concurrency: int = Field(default=4, ge=1, le=100)
@@ -58,8 +65,12 @@ class Settings(BaseSettings):
     shutdown_graceful_timeout: float = Field(default=30, gt=0)
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_sample: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
 
-    @field_validator("supabase_url", "realtime_url")
+    otlp_endpoint: str = ""
+    trace_ratio: float = Field(default=1, ge=0, le=1)
+
+    @field_validator("supabase_url", "realtime_url", "auth_url", "otlp_endpoint")
     @classmethod
     def _is_http(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("http", "https"):
@@ -69,35 +80,64 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fill_and_check(self) -> Self:
         self.realtime_url = self.realtime_url or f"{self.supabase_url}/realtime/v1"
+        self.auth_url = self.auth_url or f"{self.supabase_url}/auth/v1"
         if self.lease <= self.realtime_timeout:
             raise ValueError("lease must outlast realtime_timeout, or batches are sent twice")
+        if self.lease <= self.auth_timeout:
+            raise ValueError("lease must outlast auth_timeout, or calls are made twice at once")
         if self.stalled_after <= 2 * self.heartbeat_interval:
             raise ValueError("stalled_after must outlast two heartbeats of a live worker")
+        if not self.keys.given:
+            raise ValueError("secret_key is empty")
         self._keep_sandbox_and_production_apart()
         return self
 
     def _keep_sandbox_and_production_apart(self) -> None:
         """A test must not tell real people; real events must not end in a sandbox.
 
-        Local and test: database and Realtime are both on this machine. Production: no sandbox key,
-        and Realtime on this machine only if the database is too (Supabase hosted by oneself).
+        Local and test: database, Realtime and Auth are on this machine, and every key is the
+        sandbox's. Production: no sandbox key, and Realtime on this machine only if the database is
+        too (Supabase hosted by oneself).
         """
+        fits = all(self._fits(key.get_secret_value()) for key in self.keys.given)
         database_here = is_here(database_host(self.database_url.get_secret_value()))
         realtime_here = is_here(urlsplit(self.realtime_url).hostname or "")
+        auth_here = is_here(urlsplit(self.auth_url).hostname or "")
         if self.environment != "production":
-            if not (database_here and realtime_here):
+            if not (database_here and realtime_here and auth_here):
                 raise ValueError(
-                    f"environment is {self.environment}, but the database or Realtime is not on "
-                    "this machine: set HUB_ENVIRONMENT=production or local addresses"
+                    f"environment is {self.environment}, but the database, Realtime or Auth is not "
+                    "on this machine: set HUB_ENVIRONMENT=production or local addresses"
+                )
+            if not fits:
+                raise ValueError(
+                    f"environment is {self.environment}, but secret_key is no sandbox key: what a "
+                    "test does may reach real people"
                 )
             return
-        if self.secret_key.get_secret_value().startswith(SANDBOX_KEY):
+        if not fits:
             raise ValueError("environment is production, but secret_key is a sandbox key")
         if realtime_here and not database_here:
             raise ValueError(
                 "environment is production and the database is elsewhere, but Realtime is on this "
                 "machine: real events would end in a sandbox"
             )
+        if auth_here and not database_here:
+            raise ValueError(
+                "environment is production and the database is elsewhere, but Supabase Auth is on "
+                "this machine: erased people would keep their sign-in"
+            )
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The Supabase secret keys, newest first; read again when they came from a file."""
+        keys = Keys.fixed(self.secret_key)
+        if self.secret_key_file and _from_file("secret_key") == self.secret_key.get_secret_value():
+            return Keys(path=self.secret_key_file, fits=self._fits)
+        return keys
+
+    def _fits(self, key: str) -> bool:
+        return (self.environment == "production") != key.startswith(SANDBOX_KEY)
 
     @property
     def lease_time(self) -> timedelta:

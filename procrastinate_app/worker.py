@@ -17,21 +17,29 @@ from contextlib import AsyncExitStack
 
 import structlog
 from procrastinate import App
-from procrastinate.worker import Worker as Fetcher
+from procrastinate.worker import Worker as PlainFetcher
 
 from procrastinate_app.app import Connector, make_app
 from procrastinate_app.checks import refuse_unfit
 from procrastinate_app.db import LOST, call, make_pool
+from procrastinate_app.deploy.history import tool_version
+from procrastinate_app.fetcher import Fetcher
 from procrastinate_app.health import Health, Pulse
+from procrastinate_app.logging import dropped_lines
 from procrastinate_app.metrics import Metrics
+from procrastinate_app.notify import Notifier
+from procrastinate_app.providers.auth import SupabaseAuth
 from procrastinate_app.providers.realtime import Realtime
 from procrastinate_app.retries import record_attempts
+from procrastinate_app.seals import HeadKeeper
 from procrastinate_app.services import Services
 from procrastinate_app.settings import Settings
+from procrastinate_app.tracing import make_tracing
 
 log = structlog.get_logger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+STARTING_TAKES = 60.0  # longer than one try to reach the database and the wait after it
 
 
 class Worker:
@@ -41,15 +49,30 @@ class Worker:
         self._settings = settings
         self._lost = asyncio.Event()
         self._pulse = Pulse()
+        self._notifier = Notifier()
+        tracing, metrics = make_tracing(settings), Metrics()
+        metrics.slots.set(settings.fetchers * settings.concurrency)
+        metrics.build.labels(tool_version()).set(1)
         self._services = Services(
             settings=settings,
             pool=make_pool(
                 settings.database_url.get_secret_value(), size=settings.fetchers * 2 + 4
             ),
             realtime=Realtime(
-                settings.realtime_url, settings.secret_key, timeout=settings.realtime_timeout
+                settings.realtime_url,
+                settings.keys,
+                timeout=settings.realtime_timeout,
+                trace_configs=tracing.http_hooks(),
             ),
-            metrics=Metrics(),
+            auth=SupabaseAuth(
+                settings.auth_url,
+                settings.keys,
+                timeout=settings.auth_timeout,
+                trace_configs=tracing.http_hooks(),
+            ),
+            metrics=metrics,
+            heads=HeadKeeper(settings.seal_file),
+            tracing=tracing,
         )
         self._stopping = self._services.stopping
 
@@ -59,15 +82,18 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._notifier.watchdog())
             health = Health(self._services, self._pulse)
             stack.push_async_callback(health.stop)
             log.info("listening", url=await health.start())
             await self._until_fit()
             if self._stopping.is_set():
                 return
+            stack.push_async_callback(self._services.tracing.stop)
             await self._services.pool.open()
             stack.push_async_callback(self._services.pool.close)
             await stack.enter_async_context(self._services.realtime)
+            await stack.enter_async_context(self._services.auth)
             log.info(
                 "working", environment=self._settings.environment, fetchers=self._settings.fetchers
             )
@@ -75,6 +101,8 @@ class Worker:
                 group.create_task(self._every(self._settings.ring_interval, self._ring))
                 group.create_task(self._every(self._settings.rescue_interval, self._rescue))
                 group.create_task(self._fetch())
+        if dropped := {name: count for name, count in dropped_lines().items() if count}:
+            log.info("log lines dropped", **{"events": dropped})
         log.info("stopped")
 
     def stop(self) -> None:
@@ -84,6 +112,7 @@ class Worker:
             sys.stdout.flush()
             os._exit(1)
         log.info("stopping")
+        self._notifier.tell("STOPPING=1", "STATUS=finishing what runs")
         self._stopping.set()
 
     async def _until_fit(self) -> None:
@@ -91,6 +120,7 @@ class Worker:
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             try:
+                self._notifier.wait_for("the database", STARTING_TAKES)
                 await refuse_unfit(self._settings)
                 self._pulse.checked = True
                 return
@@ -127,7 +157,7 @@ class Worker:
         False when the fetchers came to nothing."""
         settings = self._settings
         started = asyncio.get_running_loop().time()
-        fetchers = [
+        fetchers: list[PlainFetcher] = [
             Fetcher(
                 app,
                 name=f"fetcher-{number}",
@@ -166,6 +196,8 @@ class Worker:
 
     async def _ring(self) -> None:
         await call(self._services.pool, "jobs.ring")
+        if self._pulse.last_poll is None:
+            self._notifier.tell("READY=1", "STATUS=working")
         self._pulse.beat()
 
     async def _rescue(self) -> None:

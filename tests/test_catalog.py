@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from procrastinate_app.deploy import shapes
 from procrastinate_app.deploy.lexer import Statement, qualified_name
 from procrastinate_app.deploy.meaning import FUNCTION, POLICY, TABLE, TRIGGER, VIEW, read
 from procrastinate_app.deploy.tree import policy_tables, read_tree
@@ -16,6 +17,7 @@ TREE = read_tree(PROJECT_ROOT)
 DOMAINS = sorted({file.domain for file in TREE.code} - {"realtime", "storage", "auth"})
 SCHEMAS = [*DOMAINS, "public"]
 CLIENTS = ["anon", "authenticated", "service_role"]
+AUTH = "supabase_auth_admin"  # calls the auth hooks
 
 SETTLED = "the parents are a few settings rows, switched off but never deleted or renamed"
 KEPT = "accounts are never deleted, nor their keys changed; the index would cost every posting"
@@ -212,7 +214,7 @@ where c.relnamespace = any(%(schemas)s::text[]::regnamespace[])
 
 def test_clients_have_exactly_the_rights_that_files_grant(db: Connection) -> None:
     db.execute("set local search_path = ''")
-    held = set(db.execute(GRANTED, {"schemas": SCHEMAS, "roles": CLIENTS}).fetchall())
+    held = set(db.execute(GRANTED, {"schemas": SCHEMAS, "roles": [*CLIENTS, AUTH]}).fetchall())
 
     assert held == granted_in_files()
 
@@ -334,6 +336,17 @@ def test_views_run_with_the_rights_of_their_reader(db: Connection) -> None:
 )
 def test_whatever_clients_see_has_a_comment(query: str, db: Connection) -> None:
     assert column(db, query) == []
+
+
+def test_every_column_and_attribute_that_clients_see_is_explained(db: Connection) -> None:
+    """One of a view that is a table's own counts as explained where the table is."""
+    found = shapes.read(db)
+    assert [
+        f"comment on column public.{each.name}.{column.name}"
+        for each in (*found.relations, *found.composites)
+        for column in each.columns
+        if not column.meaning
+    ] == []
 
 
 def test_every_foreign_key_has_a_covering_index(db: Connection) -> None:

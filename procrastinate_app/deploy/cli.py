@@ -1,7 +1,8 @@
-"""`hub deploy`, `hub schema`, `hub reference`, `hub rules`."""
+"""`hub deploy`, `hub schema`, `hub reference`, `hub types`, `hub rules`."""
 
 from __future__ import annotations
 
+import os
 from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,16 @@ schema = typer.Typer(help="The committed schema dump.", no_args_is_help=True)
 reference = typer.Typer(help="The generated pages of docs/reference.", no_args_is_help=True)
 
 
+types = typer.Typer(help="The types that clients import.", no_args_is_help=True)
+
+
 def register(app: typer.Typer) -> None:
     app.command("deploy")(_deploy)
+    app.command("plan")(_plan)
     app.command("rules")(_rules)
     app.add_typer(schema, name="schema")
     app.add_typer(reference, name="reference")
+    app.add_typer(types, name="types")
 
 
 def _deploy(
@@ -38,16 +44,60 @@ def _deploy(
     import psycopg
 
     from procrastinate_app.deploy import DeployFailed, DeployRefused, deploy
+    from procrastinate_app.deploy.environment import refuse_another, stamp
 
+    url, environment = address(database_url), os.environ.get("HUB_ENVIRONMENT")
     try:
-        done = deploy(
-            address(database_url), report=typer.echo, root=root, until=until, patience=patience
-        )
+        if environment:
+            refuse_another(url, environment)
+        done = deploy(url, report=typer.echo, root=root, until=until, patience=patience)
+        if environment and until is None:
+            stamp(url, environment)
     except (DeployRefused, DeployFailed) as error:
         stop(error)
     except psycopg.Error as error:
         stop(f"The database: {error}\nWhat was done is kept; run deploy again to go on.")
     typer.echo(str(done))
+
+
+def _plan(
+    database_url: DatabaseUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also each statement that locks no existing table.")
+    ] = False,
+    sample: Annotated[
+        float, typer.Option(min=0, help="Seconds to watch who uses the tables.")
+    ] = 1.0,
+    until: Annotated[str | None, typer.Option(help="As deploy --until.")] = None,
+    root: Annotated[
+        Path, typer.Option(help="The folder of migrations/, sql/ and policies/.")
+    ] = PROJECT_ROOT,
+) -> None:
+    """Show what deploy would do to this database, its locks and risks. Changes nothing.
+
+    Ends with 0 when nothing is a high risk, with 2 when something is, with 1 when deploy would
+    refuse or the database cannot be reached.
+    """
+    import psycopg
+
+    from procrastinate_app.deploy import DeployRefused
+    from procrastinate_app.deploy.plan import plan
+    from procrastinate_app.deploy.plan_text import lines
+
+    try:
+        found = plan(address(database_url), root=root, until=until, sample=sample)
+    except DeployRefused as error:
+        stop(error)
+    except psycopg.Error as error:
+        stop(f"The database: {error}")
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        for line in lines(found, everything=everything):
+            typer.echo(line)
+    if found.summary.risk == "high":
+        raise typer.Exit(2)
 
 
 @schema.command("dump")
@@ -64,7 +114,7 @@ def _schema_verify() -> None:
 
 @reference.command("write")
 def _reference_write() -> None:
-    """Write docs/reference/{errors,doors,tables}.md from a fresh deploy and sql/."""
+    """Write docs/reference/*.md from a fresh deploy, sql/ and docs/."""
     _write(_generated_pages())
 
 
@@ -72,6 +122,18 @@ def _reference_write() -> None:
 def _reference_verify() -> None:
     """Fail when a page of docs/reference is not what the code says."""
     _verify(_generated_pages(), "hub reference write")
+
+
+@types.command("write")
+def _types_write() -> None:
+    """Write examples/database.types.ts and database_models.py from a fresh deploy."""
+    _write(_generated_types())
+
+
+@types.command("verify")
+def _types_verify() -> None:
+    """Fail when the types are not what a fresh deploy gives."""
+    _verify(_generated_types(), "make types")
 
 
 def _rules(
@@ -98,6 +160,21 @@ def _generated_pages() -> dict[Path, str]:
 
     with fresh_database() as fresh:
         return {FOLDER / name: text for name, text in pages(fresh.conn).items()}
+
+
+def _generated_types() -> dict[Path, str]:
+    from procrastinate_app.deploy import client_types, shapes
+    from procrastinate_app.deploy.fresh import fresh_database
+    from procrastinate_app.local.supabase_cli import find_cli
+
+    with fresh_database() as fresh:
+        files = {client_types.MODELS: client_types.models(shapes.read(fresh.conn))}
+        if find_cli():
+            url = fresh.server.url(fresh.dbname)
+            files[client_types.TYPESCRIPT] = client_types.typescript(url)
+        else:
+            typer.echo("database.types.ts: skipped, there is no Supabase CLI for this platform")
+    return files
 
 
 def _write(files: dict[Path, str]) -> None:

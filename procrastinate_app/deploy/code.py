@@ -7,16 +7,19 @@ policies of many tables in one would stop all traffic and die of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from procrastinate_app.deploy import catalog, history
+from procrastinate_app.deploy.lexer import Statement
 from procrastinate_app.deploy.lock import ensure_held
 from procrastinate_app.deploy.meaning import FUNCTION, POLICY, TRIGGER, VIEW, Object
-from procrastinate_app.deploy.session import DeployFailed, Session
+from procrastinate_app.deploy.session import Connection, DeployFailed, Session
 from procrastinate_app.deploy.tree import CodeFile, DeployRefused, policy_tables
+
+NEW, CHANGED = "new", "changed"
 
 # their owners keep policies of their own on these tables
 _SHARED = ("auth", "storage", "realtime")
@@ -32,19 +35,29 @@ class Step:
 
 def due(session: Session, code: Iterable[CodeFile]) -> list[CodeFile]:
     """Files that changed, and files whose objects are gone or were made again by something else."""
+    found: list[CodeFile] = []
+    for file, why in changes(session.conn, code, history.applied_files(session.conn)):
+        if why not in (NEW, CHANGED):
+            session.report(f"{file.path}: {why}, applying again")
+        found.append(file)
+    return found
+
+
+def changes(
+    conn: Connection, code: Iterable[CodeFile], applied: dict[str, history.Applied]
+) -> list[tuple[CodeFile, str]]:
+    """What is due, and why: NEW, CHANGED, or which object was dropped since."""
     files = list(code)
-    applied = history.applied_files(session.conn)
-    found = catalog.find(session.conn, (target for file in files for target in _objects(file)))
-    found_due: list[CodeFile] = []
+    found = catalog.find(conn, (target for file in files for target in declared_objects(file)))
+    found_due: list[tuple[CodeFile, str]] = []
     for file in files:
         before = applied.get(file.path)
-        missing = [target for target in _objects(file) if target not in found]
+        missing = [target for target in declared_objects(file) if target not in found]
         if before is None or before.digest != file.digest:
-            found_due.append(file)
+            found_due.append((file, NEW if before is None else CHANGED))
         elif missing or tuple(_oids(file, found)) != before.oids:
             gone = str(missing[0]) if missing else "an object of it"
-            session.report(f"{file.path}: {gone} was dropped since, applying again")
-            found_due.append(file)
+            found_due.append((file, f"{gone} was dropped since"))
     return found_due
 
 
@@ -77,8 +90,18 @@ def ordered(files: Iterable[CodeFile]) -> list[Step]:
     if bodies:
         steps.insert(0, Step(FUNCTION, bodies))
     steps += [Step(TRIGGER, (file,)) for file in rest]
-    steps += [Step(POLICY, (file,)) for file in files if file.kind == POLICY]
+    policies = [file for file in files if file.kind == POLICY]
+    # tables of others come last: where their owner refuses us, the rest is in place
+    policies.sort(key=lambda file: len(own_tables(file)) == 0)
+    steps += [Step(POLICY, (file,)) for file in policies]
     return steps
+
+
+def parts(files: Iterable[CodeFile]) -> Iterator[tuple[CodeFile, list[Statement]]]:
+    """Every file's statements in the order of `ordered`; a trigger's come in two parts."""
+    for step in ordered(files):
+        for file in step.files:
+            yield file, file.functions_part if step.kind == FUNCTION else file.locking_part
 
 
 def _ready(waiting: list[CodeFile], kind: str) -> list[CodeFile]:
@@ -137,14 +160,14 @@ def _one(session: Session, file: CodeFile) -> None:
     session.script(file.path, file.locking_part)
     if file.kind == POLICY:
         _drop_strangers(session, file)
-    history.record_code(session.conn, file, _oids(file, catalog.find(session.conn, _objects(file))))
+    history.record_code(
+        session.conn, file, _oids(file, catalog.find(session.conn, declared_objects(file)))
+    )
 
 
 def _drop_strangers(session: Session, file: CodeFile) -> None:
     """A policy taken out of its file must not go on admitting people."""
-    for table in policy_tables(file):
-        if table.schema in _SHARED:
-            continue
+    for table in own_tables(file):
         declared = {t.name for t in file.defines if t.schema == table.schema}
         for name in catalog.strangers(session.conn, table, declared):
             session.conn.execute(
@@ -155,12 +178,19 @@ def _drop_strangers(session: Session, file: CodeFile) -> None:
             session.report(f"{file.path}: dropped policy {name}, which it no longer names")
 
 
-def _objects(file: CodeFile) -> tuple[Object, ...]:
+def own_tables(file: CodeFile) -> tuple[Object, ...]:
+    """The tables on which no policy may stand that the file does not name."""
+    tables = policy_tables(file) if file.kind == POLICY else ()
+    return tuple(table for table in tables if table.schema not in _SHARED)
+
+
+def declared_objects(file: CodeFile) -> tuple[Object, ...]:
+    """What the file's digest is remembered with: all that it makes, and its policies' tables."""
     return (*file.defines, *(policy_tables(file) if file.kind == POLICY else ()))
 
 
 def _oids(file: CodeFile, found: catalog.Oids) -> list[int]:
-    return sorted({oid for target in _objects(file) for oid in found.get(target, ())})
+    return sorted({oid for target in declared_objects(file) for oid in found.get(target, ())})
 
 
 def _overloaded(target: Object, signatures: list[str]) -> str:

@@ -12,7 +12,10 @@ import psycopg
 from procrastinate_app.project import PROJECT_ROOT
 
 COMMITTED = PROJECT_ROOT / "docs" / "reference" / "schema.sql"
-_NOT_OURS = ("auth", "storage", "realtime", "procrastinate", "supabase_migrations", "extensions")
+_NOT_OURS = (
+    *("auth", "storage", "realtime", "vault", "extensions", "pgbouncer"),
+    *("procrastinate", "supabase_migrations"),
+)
 # `\\restrict` guards a restore with a random key, and the versions name the machine, not the schema
 _NOISE = re.compile(r"^(\\(un)?restrict .*|-- Dumped (from|by) .*)\n", re.MULTILINE)
 _HEAD = "-- The whole schema as deploy leaves it. Written by `hub schema dump`; do not edit.\n\n"
@@ -41,7 +44,7 @@ order by statement
 class Server(Protocol):
     """A local server (procrastinate_app.local.postgres.Server)."""
 
-    bindir: Path
+    def program(self, name: str) -> Path: ...
 
     def url(self, dbname: str = ..., user: str = ...) -> str: ...
 
@@ -60,7 +63,7 @@ def dump(server: Server, dbname: str, *, schemas: tuple[str, ...] = ()) -> str:
 
 def _pg_dump(server: Server, dbname: str, *which: str) -> str:
     done = subprocess.run(
-        [str(server.bindir / "pg_dump"), "--schema-only", "--no-owner", *which],
+        [str(server.program("pg_dump")), "--schema-only", "--no-owner", *which],
         env=server.env(dbname),
         capture_output=True,
         text=True,

@@ -25,9 +25,9 @@ class Fresh:
 
 
 @contextmanager
-def fresh_database(root: Path = PROJECT_ROOT) -> Iterator[Fresh]:
+def fresh_database(root: Path = PROJECT_ROOT, *, major: int = MAJOR) -> Iterator[Fresh]:
     """Start a server, deploy, hand it out, and leave nothing behind."""
-    with postgres.start(major=MAJOR) as server:
+    with postgres.start(major=major) as server:
         url = server.url("postgres")
         with psycopg.connect(url, autocommit=True) as conn:
             shim.apply(conn)

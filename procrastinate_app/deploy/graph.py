@@ -19,12 +19,14 @@ FAIL = ("app", "fail")
 
 @dataclass
 class Function:
-    """One function of sql/: where it stands, what it calls, which codes it names itself."""
+    """One function of sql/: where it stands, what it calls, which codes it names itself, and
+    which roles it asks of its caller."""
 
     path: str
     calls: set[tuple[str, str]] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
     unread: bool = False
+    roles: set[str] = field(default_factory=set)
 
 
 Functions = dict[tuple[str, str], Function]
@@ -36,9 +38,10 @@ def functions(code: Iterable[CodeFile]) -> Functions:
     for file in code:
         for action in file.actions:
             if action.verb == "create" and action.target.kind == FUNCTION:
-                codes, unread = _codes(flat_tokens(action.statement.text))
+                tokens = flat_tokens(action.statement.text)
+                codes, unread = _codes(tokens)
                 found[(action.target.schema, action.target.name)] = Function(
-                    file.path, calls(action.statement.text), codes, unread
+                    file.path, calls(action.statement.text), codes, unread, _roles(tokens)
                 )
     return found
 
@@ -56,6 +59,23 @@ def _codes(tokens: list[Token]) -> tuple[set[str], bool]:
             else:
                 unread = True
     return codes, unread
+
+
+def _roles(tokens: list[Token]) -> set[str]:
+    """The literal arguments of `app.require_role(`."""
+    roles: set[str] = set()
+    for at in range(len(tokens) - 4):
+        if [token.text.lower() for token in tokens[at : at + 4]] == [
+            "app",
+            ".",
+            "require_role",
+            "(",
+        ]:
+            for token in tokens[at + 4 :]:
+                if token.text == ")":
+                    break
+                roles |= {token.text.strip("'")} if token.kind == STRING else set()
+    return roles
 
 
 def failing(found: Functions) -> dict[str, list[tuple[str, str]]]:

@@ -17,7 +17,7 @@ from psycopg.rows import args_row
 from procrastinate_app.deploy.session import Connection
 from procrastinate_app.deploy.tree import CodeFile, Migration
 
-_SETUP = """
+SETUP = """
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (
   version text not null primary key,
@@ -67,10 +67,20 @@ def tool_version() -> str:
 
 def set_up(conn: Connection) -> None:
     """Create what is missing; say nothing twice, so that a second run writes nothing."""
-    row = conn.execute("select to_regclass('deploy.queue') is null").fetchone()
-    if row == (True,):
+    if not is_there(conn, "deploy.queue"):
         with conn.transaction():
-            conn.execute(_SETUP.encode(), prepare=False)
+            conn.execute(SETUP.encode(), prepare=False)
+
+
+def is_there(conn: Connection, table: str) -> bool:
+    """Has this table of the history been made? Before the first deploy there is none."""
+    return conn.execute("select to_regclass(%s) is not null", (table,)).fetchone() == (True,)
+
+
+def queue(conn: Connection) -> tuple[str, str] | None:
+    """The procrastinate release whose schema is installed, and its newest applied migration."""
+    row = conn.execute("select version, migration from deploy.queue").fetchone()
+    return (str(row[0]), str(row[1])) if row else None
 
 
 def applied_versions(conn: Connection) -> set[str]:

@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from procrastinate_app.deploy.session import Connection, Report
 from procrastinate_app.deploy.tree import DeployRefused
 
-_KEY = (1751474733, 1684369519)  # "hhd-", "depl" as bytes; any two numbers nobody else uses
+KEY = (1751474733, 1684369519)  # "hhd-", "depl" as bytes; any two numbers nobody else uses
 
 
 @contextmanager
 def only_deployer(conn: Connection, report: Report) -> Iterator[None]:
     """Wait for other deployers of this database, then keep them out."""
     waiting = False
-    while conn.execute("select pg_try_advisory_lock(%s, %s)", _KEY).fetchone() != (True,):
+    while conn.execute("select pg_try_advisory_lock(%s, %s)", KEY).fetchone() != (True,):
         if not waiting:
             report("waiting for another deploy")
             waiting = True
@@ -32,7 +32,7 @@ def only_deployer(conn: Connection, report: Report) -> Iterator[None]:
         yield
     finally:
         if not conn.closed and not conn.broken:
-            conn.execute("select pg_advisory_unlock(%s, %s)", _KEY)
+            conn.execute("select pg_advisory_unlock(%s, %s)", KEY)
 
 
 def ensure_held(conn: Connection) -> None:
@@ -48,7 +48,7 @@ def ensure_held(conn: Connection) -> None:
             and (classid::bigint, objid::bigint) = (%s, %s)
         )
         """,
-        _KEY,
+        KEY,
     ).fetchone()
     if row != (True,):
         raise DeployRefused(

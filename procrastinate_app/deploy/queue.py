@@ -7,20 +7,25 @@ upgrade both are mended.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from procrastinate.schema import SchemaManager, migrations_path
 from psycopg import sql
 
+from procrastinate_app.deploy import history
 from procrastinate_app.deploy.lexer import statements
 from procrastinate_app.deploy.session import Connection, Session
 from procrastinate_app.deploy.tree import DeployRefused
 
 SCHEMA = "procrastinate"
+INSTALLED_FROM = "procrastinate/sql/schema.sql"
+UPGRADED_FROM = "procrastinate/sql/migrations/"
 PINNED = "search_path=procrastinate, pg_temp"
 
-_CLOSE = """
+ABOUT = "comment on schema procrastinate is 'The job queue; reached by jobs.defer().'"
+CLOSE = """
 revoke all on schema procrastinate from public, anon, authenticated, service_role;
 revoke all on all tables in schema procrastinate from public, anon, authenticated, service_role;
 revoke all on all sequences in schema procrastinate from public, anon, authenticated, service_role;
@@ -33,30 +38,51 @@ def package_migrations() -> list[Path]:
     return sorted(migrations_path.glob("*.sql"))
 
 
-def bring_up_to_date(session: Session) -> str | None:
-    """Install or upgrade; returns what was done, None when there was nothing to do."""
-    conn = session.conn
+@dataclass(frozen=True)
+class Due:
+    """What is to be done: `installed` is None for a new database."""
+
+    release: str
+    installed: str | None
+    pending: tuple[Path, ...]
+
+    @property
+    def nothing(self) -> bool:
+        return self.installed == self.release and not self.pending
+
+
+def due(conn: Connection, known: tuple[str, str] | None) -> Due:
+    """Compare the installed package with what deploy wrote down, (release, newest migration)."""
     release = version("procrastinate")
-    row = conn.execute("select version, migration from deploy.queue").fetchone()
-    if row is None:
-        return _install(session, release)
-    installed, newest = str(row[0]), str(row[1])
+    if known is None:
+        _refuse_foreign(conn)
+        return Due(release, None, ())
+    installed, newest = known
     if _as_numbers(installed) > _as_numbers(release):
         raise DeployRefused(
             f"The database has procrastinate {installed}, this installation {release}. "
             "Deploy with the newer release; its schema has no way back."
         )
-    pending = [path for path in package_migrations() if path.name > newest]
-    for path in pending:
-        _upgrade(session, path)
-    if installed == release:
-        return None
-    session.transaction(SCHEMA, lambda: _close(conn, release, package_migrations()[-1].name))
-    return f"{installed} upgraded to {release}, {len(pending)} migrations"
+    pending = tuple(path for path in package_migrations() if path.name > newest)
+    return Due(release, installed, pending)
 
 
-def _install(session: Session, release: str) -> str:
+def bring_up_to_date(session: Session) -> str | None:
+    """Install or upgrade; returns what was done, None when there was nothing to do."""
     conn = session.conn
+    work = due(conn, history.queue(conn))
+    if work.installed is None:
+        return _install(session, work.release)
+    for path in work.pending:
+        _upgrade(session, path)
+    if work.installed == work.release:
+        return None
+    newest = package_migrations()[-1].name
+    session.transaction(SCHEMA, lambda: _close(conn, work.release, newest))
+    return f"{work.installed} upgraded to {work.release}, {len(work.pending)} migrations"
+
+
+def _refuse_foreign(conn: Connection) -> None:
     if conn.execute("select to_regclass('procrastinate.procrastinate_jobs')").fetchone() != (None,):
         raise DeployRefused(
             "The schema procrastinate is there, but not from hub deploy, so its version is "
@@ -64,11 +90,15 @@ def _install(session: Session, release: str) -> str:
             "(version, migration) values ('<release>', '<newest applied migration file>')."
         )
 
+
+def _install(session: Session, release: str) -> str:
+    conn = session.conn
+
     def install() -> None:
         conn.execute("create schema if not exists procrastinate")
         conn.execute("set local search_path = procrastinate")
-        session.script("procrastinate/sql/schema.sql", statements(SchemaManager.get_schema()))
-        conn.execute("comment on schema procrastinate is 'The job queue; reached by jobs.defer().'")
+        session.script(INSTALLED_FROM, statements(SchemaManager.get_schema()))
+        conn.execute(ABOUT.encode())
         _close(conn, release, package_migrations()[-1].name)
 
     session.transaction(SCHEMA, install)
@@ -81,9 +111,7 @@ def _upgrade(session: Session, path: Path) -> None:
 
     def upgrade() -> None:
         conn.execute("set local search_path = procrastinate")
-        session.script(
-            f"procrastinate/sql/migrations/{path.name}", statements(path.read_text("utf-8"))
-        )
+        session.script(f"{UPGRADED_FROM}{path.name}", statements(path.read_text("utf-8")))
         installed = conn.execute("select version from deploy.queue").fetchone()
         _close(conn, str(installed[0]) if installed else "", path.name)
 
@@ -109,7 +137,7 @@ def _close(conn: Connection, release: str, newest: str) -> None:
                 sql.SQL(str(signature))
             )
         )
-    conn.execute(_CLOSE.encode(), prepare=False)
+    conn.execute(CLOSE.encode(), prepare=False)
     conn.execute(
         """
         insert into deploy.queue (version, migration)

@@ -8,56 +8,12 @@ from typing import Any
 
 import psycopg
 
-from procrastinate_app.deploy import graph
+from procrastinate_app.deploy import access, attacks, doors_page, graph
 from procrastinate_app.deploy.tree import read_tree
 from procrastinate_app.project import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "reference"
 CLIENTS = ("anon", "authenticated", "service_role")
-
-_DOORS = """
-select p.proname,
-  pg_get_function_arguments(p.oid),
-  pg_get_function_result(p.oid),
-  obj_description(p.oid, 'pg_proc'),
-  array(
-    select r.rolname::text
-    from pg_roles as r
-    where r.rolname = any(%s)
-      and has_function_privilege(r.oid, p.oid, 'execute')
-    order by 1
-  ),
-  p.provolatile
-from pg_proc as p
-where p.pronamespace = 'public'::regnamespace
-  and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')
-order by p.proname
-"""
-
-_TYPES = """
-select t.typname,
-  obj_description(t.oid, 'pg_type'),
-  case t.typtype
-    when 'e' then (
-      select string_agg(format('`%s`', e.enumlabel), ', ' order by e.enumsortorder)
-      from pg_enum as e
-      where e.enumtypid = t.oid
-    )
-    else (
-      select string_agg(
-        format('`%s` %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
-        order by a.attnum
-      )
-      from pg_attribute as a
-      where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-    )
-  end
-from pg_type as t
-left join pg_class as c on c.oid = t.typrelid
-where t.typnamespace = 'public'::regnamespace
-  and (t.typtype = 'e' or c.relkind = 'c')
-order by t.typname
-"""
 
 _TABLES = """
 select c.oid,
@@ -118,9 +74,17 @@ def pages(conn: Connection, root: Path = PROJECT_ROOT) -> dict[str, str]:
     found = graph.functions(read_tree(root).code)
     return {
         "errors.md": errors_page(conn, found),
-        "doors.md": doors_page(conn, found),
+        "doors.md": doors(conn, found),
         "tables.md": tables_page(conn),
+        "access.md": access_page(conn),
+        "attacks.md": attacks_page(root),
     }
+
+
+def committed(name: str) -> str:
+    """A page as it stands in docs/reference; empty when it is not there."""
+    path = FOLDER / name
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def errors_page(conn: Connection, found: graph.Functions) -> str:
@@ -137,7 +101,13 @@ def errors_page(conn: Connection, found: graph.Functions) -> str:
         *_table(
             ("code", "HTTP", "message", "hint", "from"),
             (
-                (f"`{code}`", status, message, hint, _names(found, by_code.get(code, [])))
+                (
+                    f'<a id="{code}"></a>`{code}`',
+                    status,
+                    message,
+                    hint,
+                    _names(found, by_code.get(code, [])),
+                )
                 for code, status, message, hint in rows
             ),
         ),
@@ -145,34 +115,9 @@ def errors_page(conn: Connection, found: graph.Functions) -> str:
     return _page(lines)
 
 
-def doors_page(conn: Connection, found: graph.Functions) -> str:
-    lines = [
-        *_head("Doors", "the functions in the schema public"),
-        "Called by RPC, with arguments by name: `supabase.rpc('me')`.",
-    ]
-    for name, arguments, result, comment, roles, volatility in conn.execute(
-        _DOORS, (list(CLIENTS),)
-    ):
-        codes = sorted(graph.reachable_codes(found, ("public", name)))
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            *([comment, ""] if comment else []),
-            "```sql",
-            f"{name}({arguments})",
-            f"returns {result}",
-            "```",
-            "",
-            f"- Who may call it: {', '.join(roles) or 'nobody by API'}",
-            f"- {'Writes' if volatility == 'v' else 'Reads only'}",
-        ]
-        if codes:
-            lines.append(f"- Fails with: {', '.join(f'`{code}`' for code in codes)}")
-    lines += ["", "## Types", ""]
-    for name, comment, parts in conn.execute(_TYPES):
-        lines.append(f"- `{name}`: {parts}" + (f". {comment}" if comment else ""))
-    return _page(lines)
+def doors(conn: Connection, found: graph.Functions) -> str:
+    source = "the functions in the schema public, limits.rules and sql/"
+    return _page([*_head("Doors", source), *doors_page.lines(conn, found)])
 
 
 def tables_page(conn: Connection) -> str:
@@ -215,6 +160,21 @@ def tables_page(conn: Connection) -> str:
             ),
         ]
     return _page(lines)
+
+
+def access_page(conn: Connection) -> str:
+    return _page([*_head("Access", "the database's own answers"), *access.page(conn)])
+
+
+def attacks_page(root: Path) -> str:
+    return _page(
+        [
+            *_head("Attacks", "docs/security.md and the docstrings of tests/"),
+            "Numbered in [security.md](../security.md); a test cites the numbers it makes.",
+            "",
+            *attacks.lines(root),
+        ]
+    )
 
 
 def _head(title: str, source: str) -> list[str]:

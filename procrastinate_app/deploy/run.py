@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
-
 from procrastinate_app.deploy import code, history, queue
 from procrastinate_app.deploy.check import ensure_ready
+from procrastinate_app.deploy.connect import connect
 from procrastinate_app.deploy.lexer import Statement, qualified_name
 from procrastinate_app.deploy.lock import ensure_held, only_deployer
 from procrastinate_app.deploy.session import Connection, DeployFailed, Session
@@ -69,9 +68,7 @@ def deploy(
     tree = read_tree(root)
     code.ordered(tree.code)  # refuses circles before anything is done
     done = Deployed()
-    with psycopg.connect(
-        database_url, autocommit=True, application_name="hub deploy", prepare_threshold=None
-    ) as conn:
+    with connect(database_url, application="hub deploy") as conn:
         session = Session(conn, report, patience)
         ensure_ready(conn)
         with only_deployer(conn, report):
@@ -99,14 +96,24 @@ def _work(session: Session, tree: Tree, until: str | None, done: Deployed) -> No
 
 
 def _pending(conn: Connection, tree: Tree) -> list[Migration]:
-    """The migrations to apply; refuses when history and tree contradict each other.
-
-    A new migration older than one already applied is refused without a way around: every database
-    must have lived through the same order, or a fresh one proves nothing about the old.
-    Versions in the history that never were ours belong to the app around us and are left alone.
-    """
+    """The migrations to apply; what the Supabase CLI applied before is noted as ours."""
     versions = history.applied_versions(conn)
-    files = history.applied_files(conn)
+    pending, adopted = compare(tree, versions, history.applied_files(conn))
+    for migration in adopted:
+        history.record_file(conn, migration.path, migration.digest)
+    return pending
+
+
+def compare(
+    tree: Tree, versions: set[str], files: dict[str, history.Applied]
+) -> tuple[list[Migration], list[Migration]]:
+    """The migrations to apply, and those that another tool applied before.
+
+    Refuses when history and tree contradict each other. A new migration older than one already
+    applied is refused without a way around: every database must have lived through the same order,
+    or a fresh one proves nothing about the old. Versions in the history that never were ours
+    belong to the app around us and are left alone.
+    """
     on_disk = {migration.path for migration in tree.migrations}
     complaints = [
         f"{path} was deployed here but is not in this tree: the tree is older than the "
@@ -136,9 +143,7 @@ def _pending(conn: Connection, tree: Tree) -> list[Migration]:
             pending.append(migration)
     if complaints:
         raise DeployRefused("\n".join(complaints))
-    for migration in adopted:
-        history.record_file(conn, migration.path, migration.digest)
-    return pending
+    return pending, adopted
 
 
 def _migrate(session: Session, migration: Migration) -> None:
@@ -159,13 +164,14 @@ def _migrate_alone(session: Session, migration: Migration) -> None:
     """One statement outside a transaction, as `create index concurrently` demands.
 
     Killed between statement and record, it runs again; an index left half built is dropped first.
-    It waits for old transactions without blocking anybody, so it has no lock_timeout.
+    It waits for old transactions without blocking anybody, so it has no lock_timeout; for one that
+    does not end within our patience deploy gives up.
     """
     conn = session.conn
     (statement,) = migration.statements
     _drop_unfinished_index(conn, statement)
     conn.execute("set statement_timeout = 0")
-    session.script(migration.path, [statement])
+    session.alone(migration.path, statement)
     with conn.transaction():
         history.record_migration(conn, migration)
 

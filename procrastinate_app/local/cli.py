@@ -35,6 +35,7 @@ def start(as_json: Json = False) -> None:
     """
     from procrastinate_app.local.supervisor import start_background
 
+    commands.need_checkout("hub local start")
     with _clear_errors():
         stack = start_background(report=_reporter(as_json))
     _show(stack.to_dict(), as_json)
@@ -45,6 +46,7 @@ def db(as_json: Json = False) -> None:
     """Start Postgres with the schema only, in the background."""
     from procrastinate_app.local.supervisor import start_background
 
+    commands.need_checkout("hub local db")
     with _clear_errors():
         stack = start_background(extent="database", report=_reporter(as_json))
     _show({"database_url": stack.database_url}, as_json)

@@ -43,13 +43,21 @@ class Unreachable(LockError):
 def generated() -> dict[Path, str]:
     """Every lock file as it should be: the committed versions, unless the requirements moved."""
     project = PROJECT_ROOT / "pyproject.toml"
-    node = tomllib.loads(project.read_text())["project"]["optional-dependencies"]["node"]
+    said = tomllib.loads(project.read_text())
+    node, build = said["project"]["optional-dependencies"]["node"], said["build-system"]["requires"]
     return {
+        REQUIREMENTS / "build.lock": _compiled("build.lock", ["-"], stdin="\n".join(build)),
         REQUIREMENTS / "runtime.lock": _compiled("runtime.lock", [str(project)]),
         REQUIREMENTS / "dev.lock": _compiled("dev.lock", ["--extra", "dev", str(project)]),
         REQUIREMENTS / "node.lock": _compiled("node.lock", ["-"], stdin="\n".join(node)),
-        PACKAGE_LOCK: _package_lock(),
+        **{path: _package_lock(path.parent) for path in package_locks()},
     }
+
+
+def package_locks() -> list[Path]:
+    """npm's lock files: the project's, and one for each Postgres that may be fetched."""
+    pins = sorted(REQUIREMENTS.glob("postgres-*/package.json"))
+    return [PACKAGE_LOCK, *(path.with_name("package-lock.json") for path in pins)]
 
 
 def _compiled(name: str, sources: list[str], stdin: str | None = None) -> str:
@@ -81,11 +89,11 @@ def _pip_sources() -> list[str]:
     return options
 
 
-def _package_lock() -> str:
+def _package_lock(home: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json"):
-            if (PROJECT_ROOT / name).exists():
-                (Path(folder) / name).write_text((PROJECT_ROOT / name).read_text())
+            if (home / name).exists():
+                (Path(folder) / name).write_text((home / name).read_text())
         command = ["install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"]
         _run([*find_npm(), *command], cwd=Path(folder), env=npm_environment())
         lock = json.loads((Path(folder) / "package-lock.json").read_text())
@@ -109,7 +117,7 @@ def write(report: Callable[[str], None]) -> None:
 
 def verify(report: Callable[[str], None]) -> None:
     """Refuse addresses in lock files, and lock files that requirements have left behind."""
-    for path in (*REQUIREMENTS.glob("*.lock"), PACKAGE_LOCK):
+    for path in (*REQUIREMENTS.glob("*.lock"), *package_locks()):
         _refuse_addresses(path, path.read_text())
     try:
         wanted = generated()

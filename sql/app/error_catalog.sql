@@ -15,6 +15,7 @@ as $$
     ('already_reversed', 409, 'This transfer has been reversed before.', null),
     ('append_only', 403, 'These rows are never changed or removed.', 'Write a new row that corrects the old one.'),
     ('clip_not_found', 404, 'There is no such clip.', null),
+    ('flag_not_found', 404, 'There is no such feature flag.', 'set_flag makes one.'),
     ('handle_taken', 409, 'This handle belongs to somebody else.', 'Choose another handle.'),
     ('hold_resolved', 409, 'This hold has been settled, voided or has expired before.', null),
     ('idempotency_key_in_use', 409, 'The first call with this key has not finished yet.', 'Repeat the call with the same key in a moment.'),
@@ -29,10 +30,17 @@ as $$
     ('not_permitted', 403, 'Your roles do not allow this.', null),
     ('own_clip', 403, 'Authors do not vote on their own clips.', null),
     ('own_role', 403, 'Nobody grants a role to themselves.', 'Ask another admin.'),
+    ('own_setting_change', 403, 'Nobody approves their own change of a setting.', 'Ask another admin.'),
+    ('rate_limited', 429, 'Too many calls in a short time.', 'Wait as long as the Retry-After header says, then try again.'),
+    ('setting_change_closed', 409, 'This change of a setting is not open any more.', 'Propose it again if it is still wanted.'),
+    ('setting_change_not_found', 404, 'There is no such change of a setting.', null),
+    ('setting_not_found', 404, 'There is no such setting.', 'list_settings names them.'),
+    ('setting_unchanged', 409, 'The setting has this value already.', null),
     ('status_unchanged', 409, 'The clip has this status already, and it is final.', null),
     ('unknown_label', 400, 'Clips of this kind have no such label.', 'details lists the labels.'),
     ('unknown_language', 400, 'This language is not open for clips.', 'Read the languages table for those that are.'),
-    ('user_not_found', 404, 'There is no such user.', null);
+    ('user_not_found', 404, 'There is no such user.', null),
+    ('wallet_not_empty', 409, 'There is money in the wallet, or promised to it.', 'Have it paid out first, or give it up expressly.');
 $$;
 
 comment on function app.error_catalog() is

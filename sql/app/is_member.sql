@@ -1,5 +1,5 @@
 -- Whether a user is a member: e-mail or phone confirmed by Supabase Auth, not
--- anonymous, not banned, not deleted. Read from auth.users, so it holds at once,
+-- anonymous, not banned, not deleted, not erased. Read from auth.users, so it holds at once,
 -- whatever an older token says. Rules only; clients read me().is_member.
 
 create or replace function app.is_member(p_user_id uuid)
@@ -17,6 +17,7 @@ as $$
       and u.is_anonymous is not true
       and u.deleted_at is null
       and (u.banned_until is null or u.banned_until <= app.now())
+      and not exists (select from identity.erasures as e where e.user_id = u.id)
   );
 $$;
 

@@ -1,7 +1,7 @@
 -- Take in a clip: pending, open for votes, once per idempotency key.
 --
 -- The media object is named by its path in the author's own folder of the clips
--- bucket. Callers: members. Fails with invalid_input, unknown_language,
+-- bucket. Callers: members. Fails with rate_limited, invalid_input, unknown_language,
 -- media_already_used, idempotency_key_reused, idempotency_key_in_use.
 
 create or replace function clips.submit_clip(
@@ -21,12 +21,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_author_id uuid := app.require_member();
+  v_key text := app.idempotency_key(p_idempotency_key);
   v_media_path text := app.require_text('media_path', p_media_path, 1, 400);
   v_prompt text := app.require_text('prompt', p_prompt, 0, 2000);
   v_transcript text := app.require_text('transcript', p_transcript, 0, 5000);
   v_answer jsonb;
   v_clip public.clips;
 begin
+  perform limits.spend('submit_clip');
+
   if p_kind is null then
     perform app.fail('invalid_input', 'kind: voice or video');
   end if;
@@ -40,10 +43,10 @@ begin
     perform app.fail('invalid_input', 'media_path: inside your own folder, <your id>/…');
   end if;
 
-  v_answer := app.claim_idempotency_key(
-    v_author_id, p_idempotency_key, 'submit_clip',
-    jsonb_build_array(p_kind, p_language, v_media_path, p_duration_ms, v_prompt, v_transcript)
-  );
+  v_answer := app.claim_idempotency_key(v_author_id, v_key, 'submit_clip', jsonb_build_object(
+    'kind', p_kind, 'language', p_language, 'media_path', v_media_path,
+    'duration_ms', p_duration_ms, 'prompt', v_prompt, 'transcript', v_transcript
+  ));
   if v_answer is not null then
     return jsonb_populate_record(null::public.clips, v_answer);
   end if;
@@ -66,7 +69,7 @@ begin
   end if;
 
   perform consensus.open_item(v_clip);
-  perform app.store_idempotent_response(v_author_id, p_idempotency_key, to_jsonb(v_clip));
+  perform app.store_idempotent_response(v_author_id, v_key, to_jsonb(v_clip));
   return v_clip;
 end;
 $$;

@@ -7,7 +7,8 @@
 -- The vote one has already cast changes nothing, so a call whose answer got lost can be
 -- repeated, also after the decision. A clip that is hidden, or was rejected before one
 -- met it (consensus.has_met), answers like one that never was.
--- Callers: any member but the author. Fails with clip_not_found, own_clip,
+-- Idempotent by nature, hence without a key.
+-- Callers: any member but the author. Fails with rate_limited, clip_not_found, own_clip,
 -- already_decided, unknown_label.
 
 create or replace function consensus.cast_vote(
@@ -29,6 +30,8 @@ declare
   v_place integer;
   v_leader text;
 begin
+  perform limits.spend('cast_vote');
+
   select i.*
   into v_item
   from consensus.items as i

@@ -22,7 +22,7 @@ as $$
 declare
   v_now timestamptz := app.now();
   v_status public.validation_status :=
-    case when p_label = any (p_kind.validating_labels) then 'valid' else 'invalid' end;
+    (case when p_label = any (p_kind.validating_labels) then 'valid' else 'invalid' end)::public.validation_status;
   v_votes text := consensus.describe_tally(p_item.tally, p_kind.labels);
   v_reason text := coalesce(p_reason, v_votes);
   v_decided_by uuid := case when p_rule = 'staff' then app.user_id() end;

@@ -1,7 +1,7 @@
 -- Clips whose voting ended without a majority: what staff must decide, oldest first.
 --
 -- Page by passing the last clip_id as after. Decide with set_validation_status.
--- Callers: moderators and admins. Fails with not_permitted, invalid_input.
+-- Callers: moderators and admins. Fails with not_permitted, rate_limited, invalid_input.
 
 create or replace function consensus.disputed_clips(
   p_language text,
@@ -16,6 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_role('moderator', 'admin');
+  perform limits.spend('disputed_clips');
 
   if (p_max_rows between 1 and 200) is not true then
     perform app.fail('invalid_input', 'max_rows: 1 to 200');

@@ -10,7 +10,7 @@
 -- reviewer's own calls do, on the profile row, or two at once would exceed the shares.
 -- Cost: the page, plus the clips at the front of the queue that are fully handed out or
 -- that this reviewer has already dealt with.
--- Callers: members. Fails with invalid_input, unknown_language.
+-- Callers: members. Fails with rate_limited, invalid_input, unknown_language.
 
 create or replace function consensus.next_clips_to_review(
   p_language text,
@@ -29,6 +29,8 @@ declare
   v_locked uuid[];
   v_added uuid[];
 begin
+  perform limits.spend('next_clips_to_review');
+
   if (p_max_clips between 1 and 50) is not true then
     perform app.fail('invalid_input', 'max_clips: 1 to 50');
   end if;

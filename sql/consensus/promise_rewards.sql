@@ -1,7 +1,7 @@
 -- Promise what a decision earns: pending transfers from the reward pool to wallets.
 --
 -- The author of a valid clip and every reviewer whose vote agrees, except the one who
--- decides by hand. Each person's
+-- decides by hand, and erased accounts. Each person's
 -- promises of a UTC day stay within daily_reward_cap, exactly, because the day's row
 -- is locked as it grows; a reward that would go over it, or that the pool cannot pay,
 -- is withheld and recorded, and the decision stands.
@@ -42,7 +42,8 @@ begin
       and v.voter_id <> p_clip.author_id
       and v.voter_id is distinct from p_decided_by
   ) as e
-  where e.amount > 0;
+  where e.amount > 0
+    and not exists (select from identity.erasures as g where g.user_id = e.user_id);
 
   if v_people is null then
     return;

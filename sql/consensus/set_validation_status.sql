@@ -6,12 +6,17 @@
 -- reversed), pays the other side, and settles. pending: rewards undone, voting goes on.
 -- Locks the item, then all that may move (consensus.lock_consequences).
 -- Callers: moderators and admins, not on their own clips. Fails with not_permitted,
--- clip_not_found, own_clip, status_unchanged, invalid_input.
+-- rate_limited, clip_not_found, own_clip, status_unchanged, invalid_input,
+-- idempotency_key_reused, idempotency_key_in_use.
+
+drop function if exists public.set_validation_status(uuid, public.validation_status, text);
+drop function if exists consensus.set_validation_status(uuid, public.validation_status, text);
 
 create or replace function consensus.set_validation_status(
   p_clip_id uuid,
   p_status public.validation_status,
-  p_reason text
+  p_reason text,
+  p_idempotency_key text
 )
 returns public.validation_outcome
 language plpgsql
@@ -21,15 +26,27 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_staff_id uuid := app.require_role('moderator', 'admin');
+  v_key text := app.idempotency_key(p_idempotency_key);
   v_reason text := app.require_text('reason', p_reason, 1, 2000);
+  v_answer jsonb;
   v_item consensus.items;
   v_kind consensus.kinds;
   v_clip public.clips;
   v_previous public.validation_status;
   v_label text;
+  v_outcome public.validation_outcome;
 begin
+  perform limits.spend('set_validation_status');
+
   if p_status is null then
     perform app.fail('invalid_input', 'status: pending, valid or invalid');
+  end if;
+
+  v_answer := app.claim_idempotency_key(v_staff_id, v_key, 'set_validation_status', jsonb_build_object(
+    'clip_id', p_clip_id, 'status', p_status, 'reason', v_reason
+  ));
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.validation_outcome, v_answer);
   end if;
 
   select i.*
@@ -76,14 +93,17 @@ begin
     jsonb_build_object('from', v_previous, 'to', p_status, 'version', v_clip.version)
   );
 
-  return row(p_clip_id, v_clip.status, v_previous, p_status <> 'pending', v_clip.version);
+  v_outcome := row(p_clip_id, v_clip.status, v_previous, p_status <> 'pending', v_clip.version);
+  perform app.store_idempotent_response(v_staff_id, v_key, to_jsonb(v_outcome));
+  return v_outcome;
 end;
 $$;
 
 create or replace function public.set_validation_status(
   clip_id uuid,
   status public.validation_status,
-  reason text
+  reason text,
+  idempotency_key text default null
 )
 returns public.validation_outcome
 language sql
@@ -91,18 +111,21 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select consensus.set_validation_status(
-    set_validation_status.clip_id, set_validation_status.status, set_validation_status.reason
+    set_validation_status.clip_id,
+    set_validation_status.status,
+    set_validation_status.reason,
+    set_validation_status.idempotency_key
   );
 $$;
 
-comment on function consensus.set_validation_status(uuid, public.validation_status, text) is
+comment on function consensus.set_validation_status(uuid, public.validation_status, text, text) is
 'The rule behind the door public.set_validation_status.';
-comment on function public.set_validation_status(uuid, public.validation_status, text) is
+comment on function public.set_validation_status(uuid, public.validation_status, text, text) is
 'Staff: confirm, overrule or reopen a clip''s validation, with a reason. Final and paid at once unless pending.';
 
-revoke all on function consensus.set_validation_status(uuid, public.validation_status, text)
+revoke all on function consensus.set_validation_status(uuid, public.validation_status, text, text)
 from public, anon, authenticated, service_role;
-revoke all on function public.set_validation_status(uuid, public.validation_status, text)
+revoke all on function public.set_validation_status(uuid, public.validation_status, text, text)
 from public, anon, authenticated, service_role;
-grant execute on function consensus.set_validation_status(uuid, public.validation_status, text) to authenticated;
-grant execute on function public.set_validation_status(uuid, public.validation_status, text) to authenticated;
+grant execute on function consensus.set_validation_status(uuid, public.validation_status, text, text) to authenticated;
+grant execute on function public.set_validation_status(uuid, public.validation_status, text, text) to authenticated;

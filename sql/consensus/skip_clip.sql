@@ -2,7 +2,7 @@
 --
 -- Skipping twice, or a clip whose voting has ended, changes nothing. The item is locked,
 -- so that a call for clips at the same moment does not lease it again.
--- Callers: members. Fails with clip_not_found.
+-- Callers: members. Fails with rate_limited, clip_not_found.
 
 create or replace function consensus.skip_clip(p_clip_id uuid)
 returns void
@@ -14,6 +14,8 @@ as $$
 declare
   v_reviewer_id uuid := app.require_member();
 begin
+  perform limits.spend('skip_clip');
+
   perform
   from consensus.items as i
   where i.clip_id = p_clip_id

@@ -11,7 +11,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into jobs.outbox (topic, event, payload, request_id)
+  insert into jobs.outbox (topic, event, payload, request_id, traceparent, tracestate)
   select
     'user:' || t.user_id,
     'clip_decided',
@@ -21,7 +21,9 @@ as $$
       'reason', case when t.user_id = p_clip.author_id then p_clip.status_reason end,
       'version', p_clip.version
     ),
-    app.request_id()
+    app.request_id(),
+    (select app.traceparent()),
+    (select app.tracestate())
   from (
     select p_clip.author_id as user_id
     union

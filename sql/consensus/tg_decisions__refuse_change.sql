@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.fail('append_only', format('%s on %I.%I', lower(tg_op), tg_table_schema, tg_table_name));
+  return null;
 end;
 $$;
 

@@ -1,6 +1,6 @@
 -- Who voted what on a clip, for staff who have to judge it.
 --
--- Callers: moderators and admins. Fails with not_permitted, clip_not_found.
+-- Callers: moderators and admins. Fails with not_permitted, rate_limited, clip_not_found.
 
 create or replace function consensus.votes_on_clip(p_clip_id uuid)
 returns setof public.votes
@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_role('moderator', 'admin');
+  perform limits.spend('votes_on_clip');
 
   if not exists (select from consensus.items as i where i.clip_id = p_clip_id) then
     perform app.fail('clip_not_found');

@@ -1,7 +1,11 @@
--- Oneself in one call: profile, roles, wallets.
+-- Oneself in one call: profile, roles, wallets, features.
 --
 -- Callers: anybody signed in, members or not; is_member tells which. Before the
--- first profile row exists the profile's fields are null. Fails with not_authenticated.
+-- first profile row exists the profile's fields are null. Dropped first: its shape was another in
+-- the release before, and both change in one transaction. Fails with not_authenticated.
+
+drop function if exists public.me();
+drop function if exists identity.me();
 
 create or replace function identity.me()
 returns public.me
@@ -33,7 +37,8 @@ as $$
         and w.purpose = 'wallet'
       order by w.currency
     ),
-    p.created_at
+    p.created_at,
+    flags.on_for(u.id)
   from (select app.user_id() as id) as u
   left join public.profiles as p on p.id = u.id
   left join identity.private_profiles as s on s.user_id = u.id
@@ -51,7 +56,7 @@ $$;
 
 comment on function identity.me() is 'The rule behind the door public.me.';
 comment on function public.me() is
-'Yourself: profile, whether you are a member, roles, wallets (minor units).';
+'Yourself: profile, whether you are a member, roles, wallets (minor units), features that are on.';
 
 revoke all on function identity.me() from public, anon, authenticated, service_role;
 revoke all on function public.me() from public, anon, authenticated, service_role;

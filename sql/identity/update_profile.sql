@@ -1,7 +1,12 @@
 -- Change one's own profile. A null argument leaves its field as it is; an empty text
 -- empties display_name, avatar_path and bio.
 --
--- Callers: members. Fails with invalid_input, handle_taken.
+-- Idempotent by nature, hence without a key. Dropped first: what it returns had another shape in
+-- the release before, and both change in one transaction.
+-- Callers: members. Fails with rate_limited, invalid_input, handle_taken.
+
+drop function if exists public.update_profile(text, text, text, text, text, text);
+drop function if exists identity.update_profile(text, text, text, text, text, text);
 
 create or replace function identity.update_profile(
   p_handle text,
@@ -26,6 +31,8 @@ declare
   v_locale text := app.require_text('locale', p_locale, 0, 35);
   v_timezone text := app.require_text('timezone', p_timezone, 0, 60);
 begin
+  perform limits.spend('update_profile');
+
   if v_handle !~ '^[a-z0-9_]{3,30}$' then
     perform app.fail('invalid_input', 'handle: 3 to 30 of a-z, 0-9 and _');
   end if;

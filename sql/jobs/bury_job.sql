@@ -22,7 +22,7 @@ as $$
     (select count(*) from jobs.attempts as a where a.job_id = j.id and a.outcome <> 'snoozed'),
     e.error_class,
     e.error_message,
-    j.args ->> 'request_id'
+    (select c.request_id from jobs.contexts as c where c.job_id = j.id)
   from procrastinate.procrastinate_jobs as j
   left join lateral (
     select

@@ -5,7 +5,7 @@
 --
 -- With a queueing lock, a job already waiting under it is the job: its id is returned. That row is
 -- then held until the caller commits, so that the worker starts it after, not before, what the
--- caller wrote. Two callers with one queueing lock wait for each other: no hot ones in users'
+-- caller wrote, and it keeps the context of its first request. Two callers with one queueing lock wait for each other: no hot ones in users'
 -- transactions. Costs two NOTIFYs at commit; streams of events go through jobs.outbox instead.
 
 create or replace function jobs.defer(
@@ -55,12 +55,16 @@ begin
   );
 
   if p_queueing_lock is null then
-    return (procrastinate.procrastinate_defer_jobs_v1(array[v_job]))[1];
+    v_id := (procrastinate.procrastinate_defer_jobs_v1(array[v_job]))[1];
+    perform jobs.record_context(v_id);
+    return v_id;
   end if;
 
   loop
     begin
-      return (procrastinate.procrastinate_defer_jobs_v1(array[v_job]))[1];
+      v_id := (procrastinate.procrastinate_defer_jobs_v1(array[v_job]))[1];
+      perform jobs.record_context(v_id);
+      return v_id;
     exception when unique_violation then
       select j.id into v_id
       from procrastinate.procrastinate_jobs as j

@@ -44,7 +44,13 @@ as $$
       j.scheduled_at as due_at,
       a.error_class,
       a.error_message,
-      jsonb_build_object('queue', j.queue_name, 'priority', j.priority, 'args', j.args) as details
+      jsonb_strip_nulls(jsonb_build_object(
+        'queue', j.queue_name, 'priority', j.priority, 'args', j.args, 'request_id', (
+          select c.request_id
+          from jobs.contexts as c
+          where c.job_id = j.id
+        )
+      )) as details
     from procrastinate.procrastinate_jobs as j
     left join lateral (
       select

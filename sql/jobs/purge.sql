@@ -58,6 +58,29 @@ begin
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
 
+  -- a job's row goes when it succeeds; its context may still be wanted by what it left behind
+  delete from jobs.contexts as c
+  where c.job_id in (
+    select n.job_id
+    from jobs.contexts as n
+    where n.created_at < clock_timestamp() - v_settings.keep_finished_jobs
+      and not exists (
+        select
+        from procrastinate.procrastinate_jobs as j
+        where j.id = n.job_id
+      )
+      and not exists (
+        select
+        from jobs.dead_letters as d
+        where d.job_id = n.job_id
+          and d.redriven_at is null
+      )
+    order by n.job_id
+    limit p_limit
+  );
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+
   for v_stream in
     select *
     from jobs.streams as s

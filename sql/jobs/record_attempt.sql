@@ -39,7 +39,7 @@ begin
     p_error ->> 'class',
     p_error ->> 'message',
     p_error ->> 'trace',
-    v_job.args ->> 'request_id'
+    (select c.request_id from jobs.contexts as c where c.job_id = p_job_id)
   );
 
   if p_outcome = 'snoozed' then

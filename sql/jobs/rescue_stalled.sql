@@ -41,7 +41,11 @@ begin
     begin
       insert into jobs.attempts (job_id, task, outcome, error_class, request_id)
       values (
-        v_job.id, v_job.task_name, 'stalled', 'WorkerLost', v_job.args ->> 'request_id'
+        v_job.id,
+        v_job.task_name,
+        'stalled',
+        'WorkerLost',
+        (select c.request_id from jobs.contexts as c where c.job_id = v_job.id)
       );
 
       select count(*) into v_rescues

@@ -19,7 +19,13 @@ begin
   for v_stream in
     select *
     from jobs.streams as s
-    where s.paused_until is null or s.paused_until <= clock_timestamp()
+    where (s.paused_until is null or s.paused_until <= clock_timestamp())
+      and not exists (
+        select
+        from jobs.pauses as p
+        where p.kind = 'stream'
+          and p.name = s.stream
+      )
     order by s.stream
   loop
     v_lock := 'stream:' || v_stream.stream;

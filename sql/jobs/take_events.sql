@@ -7,7 +7,8 @@
 -- did not settle it in time is closed first and its events become retries.
 --
 -- The stream's row is locked, so consumers take one after another (a few milliseconds each) and
--- call their provider side by side. Returns no row when nothing is due or the stream is paused.
+-- call their provider side by side. Returns no row when nothing is due, the stream backs off or
+-- an operator has paused it.
 -- Callers: the worker.
 
 create or replace function jobs.take_events(
@@ -32,7 +33,6 @@ declare
   v_stream jobs.streams;
   v_max integer;
   v_lease_id uuid;
-  v_lease jobs.stream_leases;
 begin
   select * into strict v_stream
   from jobs.streams as s
@@ -53,7 +53,12 @@ begin
   from jobs.streams as s
   where s.stream = p_stream;
 
-  if v_stream.paused_until > clock_timestamp() then
+  if v_stream.paused_until > clock_timestamp() or exists (
+    select
+    from jobs.pauses as p
+    where p.kind = 'stream'
+      and p.name = p_stream
+  ) then
     return;
   end if;
 

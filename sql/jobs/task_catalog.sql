@@ -32,8 +32,28 @@ as $$
       'Give back holds that were neither settled nor released in time.'
     ),
     (
+      'ledger:check_books', 'upkeep', 10, array['timestamp'], null,
+      'Prove the books and keep the verdict for the metrics.'
+    ),
+    (
       'app:purge_idempotency_keys', 'upkeep', 10, array['timestamp'], null,
       'Forget stored answers older than their retention.'
+    ),
+    (
+      'identity:delete_sign_in', 'identity', 25, array['user_id'], 10,
+      'Delete the sign-in of an erased account at Supabase Auth.'
+    ),
+    (
+      'identity:finish_erasures', 'clock', 20, array['timestamp'], null,
+      'Withdraw the clips and give up the money of erased accounts.'
+    ),
+    (
+      'seals:seal', 'upkeep', 10, array['timestamp'], null,
+      'Seal new rows of the append-only tables and keep the heads outside.'
+    ),
+    (
+      'limits:purge_idle_buckets', 'upkeep', 10, array['timestamp'], null,
+      'Forget what was used of limits that have long refilled.'
     ),
     (
       'jobs:purge', 'upkeep', 10, array['timestamp'], null,

@@ -22,7 +22,7 @@ declare
   v_broken text;
 begin
   if cardinality(p_postings) = 0 then
-    return '{}';
+    return '{}'::bigint[];
   end if;
 
   perform

@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into jobs.outbox (topic, event, payload, request_id)
+  insert into jobs.outbox (topic, event, payload, request_id, traceparent, tracestate)
   select
     'user:' || a.owner_id,
     'balance_updated',
@@ -21,7 +21,9 @@ begin
       'change', m.change,
       'version', a.version
     ),
-    app.request_id()
+    app.request_id(),
+    (select app.traceparent()),
+    (select app.tracestate())
   from (
     select e.account_id, sum(e.amount) as change
     from added as e

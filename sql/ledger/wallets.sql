@@ -17,6 +17,8 @@ where a.purpose = 'wallet';
 
 comment on view public.wallets is
 'Your wallets, in minor units: posted, held, available (posted - held), pending to come in.';
+comment on column public.wallets.available is 'What can be spent: posted - held.';
+comment on column public.wallets.pending is 'Promised to come in.';
 
 revoke all on public.wallets from public, anon, authenticated, service_role;
 grant select on public.wallets to authenticated;

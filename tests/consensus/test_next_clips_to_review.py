@@ -16,6 +16,7 @@ from tests.consensus.crowd import (
     set_status,
 )
 from tests.support.callers import Connection, as_user, call, one, refused
+from tests.support.limits import allow
 from tests.support.people import make_admin, make_moderator, make_people, make_user
 from tests.support.work import submit, vote
 
@@ -170,6 +171,7 @@ def test_a_long_row_of_one_speaker_does_not_hide_the_others(db: Connection) -> N
 
 def test_the_share_of_a_speaker_counts_what_is_held_in_other_languages(db: Connection) -> None:
     """CLP-2: and who has used it up does not stand in front of the others, however many clips."""
+    allow(db, "submit_clip")
     talker, other, reviewer = make_people(db, 3)
     for _ in range(5):
         submit(db, talker, language="yo")
@@ -182,6 +184,7 @@ def test_the_share_of_a_speaker_counts_what_is_held_in_other_languages(db: Conne
 
 def test_a_page_is_filled_behind_a_long_row_of_one_speaker(db: Connection) -> None:
     """CLP-2: longer than what one look at the queue sees."""
+    allow(db, "submit_clip")
     talker, other, reviewer = make_people(db, 3)
     row = sorted(submit(db, talker, language="wo") for _ in range(110))
     rare = sorted(submit(db, other, language="wo") for _ in range(5))

@@ -9,8 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from procrastinate_app.local import postgres, shim
+from procrastinate_app.local import postgres
 from tests.deploy.project import FILES, Connection, Project
+from tests.support.databases import make_supabase
 
 NUMBER = itertools.count()
 
@@ -29,8 +30,7 @@ def supabase_template(server: postgres.Server) -> str:
     name = "supabase_template"
     with psycopg.connect(server.url(), autocommit=True) as conn:
         conn.execute(f"create database {name}")
-    with psycopg.connect(server.url(name), autocommit=True) as conn:
-        shim.apply(conn)
+    make_supabase(server.url(name))
     return name
 
 

@@ -15,15 +15,17 @@ def test_every_code_of_the_catalogue_has_its_line_in_the_reference(db: Connectio
 
     codes = [row[0] for row in db.execute("select code from app.error_catalog()")]
     assert codes
-    assert [code for code in codes if f"| `{code}` |" not in page] == []
+    assert [code for code in codes if f"</a>`{code}` |" not in page] == []
 
 
 def test_a_door_is_described_with_its_callers_and_codes(db: Connection) -> None:
     page = reference.pages(db)["doors.md"]
 
     door = page.split("## cast_vote\n")[1].split("\n## ")[0]
-    assert "cast_vote(clip_id uuid, label text)" in door
-    assert "- Who may call it: authenticated\n" in door
+    assert "supabase.rpc('cast_vote', {" in door
+    assert "| `clip_id` | `uuid` | needed |" in door
+    assert "- Who may call it: members\n" in door
+    assert "- Answers: one [`vote_outcome`](#vote_outcome)\n" in door
     assert "`own_clip`" in door
     assert "`not_authenticated`" in door  # two calls away
 

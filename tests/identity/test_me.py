@@ -30,6 +30,7 @@ def test_a_new_member_sees_themselves(db: Connection) -> None:
         "is_member": True,
         "roles": [],
         "wallets": [],
+        "flags": [],
     }
 
 

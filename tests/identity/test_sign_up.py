@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 
 from tests.support.callers import Connection, as_user, call, one
+from tests.support.databases import FreshDatabase
 from tests.support.people import make_user
 
 
@@ -19,20 +19,21 @@ def profiles_of(db: Connection, user_id: UUID) -> tuple[int, int]:
     )
 
 
-def sign_up(db: Connection, user_id: UUID) -> None:
-    """As Supabase Auth does it: its own role, no claims."""
-    with db.transaction():
-        db.execute("set local role supabase_auth_admin")
-        db.execute(
-            "insert into auth.users (id, email, email_confirmed_at) values (%s, %s, now())",
-            [user_id, f"{user_id}@example.org"],
-        )
-        db.execute("reset role")
+def sign_up(database: FreshDatabase, user_id: UUID) -> list[str]:
+    """As Supabase Auth does it: its own login, no claims. Gives the warnings."""
+    warnings: list[str] = []
+    auth = database.connect(user="supabase_auth_admin")
+    auth.add_notice_handler(lambda notice: warnings.append(notice.message_primary or ""))
+    auth.execute(
+        "insert into auth.users (id, email, email_confirmed_at) values (%s, %s, now())",
+        [user_id, f"{user_id}@example.org"],
+    )
+    return warnings
 
 
-def test_a_profile_appears_when_auth_creates_the_user(db: Connection) -> None:
-    user_id = uuid4()
-    sign_up(db, user_id)
+def test_a_profile_appears_when_auth_creates_the_user(fresh_db: FreshDatabase) -> None:
+    db, user_id = fresh_db.connect(), uuid4()
+    sign_up(fresh_db, user_id)
     assert profiles_of(db, user_id) == (1, 1)
     handle = one(db, "select handle from public.profiles where id = %s", [user_id])
     assert handle == "user_" + user_id.hex[-20:]
@@ -79,31 +80,22 @@ def test_nothing_is_taken_from_what_the_user_wrote_about_themselves(db: Connecti
     ids=["public table", "private table", "missing function", "trigger"],
 )
 def test_a_failing_profile_never_aborts_the_sign_up_and_is_mended_later(
-    db: Connection, obstacle: str
+    fresh_db: FreshDatabase, obstacle: str
 ) -> None:
-    user_id = uuid4()
-    warnings: list[str] = []
-
-    def keep(notice: psycopg.errors.Diagnostic) -> None:
-        warnings.append(notice.message_primary or "")
-
-    db.add_notice_handler(keep)
-    try:
-        db.execute(obstacle)
-        sign_up(db, user_id)
-    finally:
-        db.remove_notice_handler(keep)
+    db, user_id = fresh_db.connect(), uuid4()
+    db.execute(obstacle)
+    warnings = sign_up(fresh_db, user_id)
     assert one(db, "select count(*) from auth.users where id = %s", [user_id]) == 1
     assert profiles_of(db, user_id) == (0, 0)
     assert [w for w in warnings if f"no profile for user {user_id} yet" in w] != []
 
 
 def test_a_user_without_a_profile_sees_themselves_and_gets_one_at_the_first_act(
-    db: Connection,
+    fresh_db: FreshDatabase,
 ) -> None:
+    db, user_id = fresh_db.connect(), uuid4()
     db.execute("alter table public.profiles add constraint broken check (false) not valid")
-    user_id = uuid4()
-    sign_up(db, user_id)
+    sign_up(fresh_db, user_id)
     db.execute("alter table public.profiles drop constraint broken")
     assert profiles_of(db, user_id) == (0, 0)
     with as_user(db, user_id):
@@ -114,12 +106,13 @@ def test_a_user_without_a_profile_sees_themselves_and_gets_one_at_the_first_act(
     assert profiles_of(db, user_id) == (1, 1)
 
 
-def test_a_taken_default_handle_does_not_cost_the_profile(db: Connection) -> None:
+def test_a_taken_default_handle_does_not_cost_the_profile(fresh_db: FreshDatabase) -> None:
     """Somebody may have chosen the very handle that another person's id would make."""
+    db = fresh_db.connect()
     squatter, user_id = make_user(db), uuid4()
     with as_user(db, squatter):
         call(db, "update_profile", handle="user_" + user_id.hex[-20:])
-    sign_up(db, user_id)
+    sign_up(fresh_db, user_id)
     assert profiles_of(db, user_id) == (1, 1)
 
 

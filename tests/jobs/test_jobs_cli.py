@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 from procrastinate_app import jobs_cli
 from tests.support.callers import Connection
 from tests.support.databases import FreshDatabase
-from tests.support.events import emit, settle, take, value
+from tests.support.events import emit, end_pause, settle, take, value
 
 APP = typer.Typer()
 jobs_cli.register(APP)
@@ -38,8 +40,11 @@ def hub(*args: str, ends: int = 0) -> str:
     return result.output
 
 
-def hub_json(*args: str) -> Any:
-    return json.loads(hub(*args, "--json"))
+def hub_json(*args: str, ends: int = 0) -> Any:
+    """What goes to standard output; how far it is goes elsewhere."""
+    result = CliRunner().invoke(APP, ["jobs", *args, "--json"])
+    assert result.exit_code == ends, result.output
+    return json.loads(result.stdout)
 
 
 @pytest.mark.usefixtures("conn")
@@ -107,27 +112,107 @@ def test_show_tells_the_story() -> None:
     assert "nothing on the queue" in hub("show", "999", ends=1)
 
 
-def test_retry_by_filter_first_as_a_dry_run(conn: Connection) -> None:
+def test_redrive_by_filter_first_as_a_dry_run(conn: Connection) -> None:
     """JOB-6"""
-    assert "1 would be tried again" in hub("retry", "--stream", "realtime", "--dry-run")
+    why = ("--stream", "realtime", "--reason", "fixed")
+    assert "1 would be redriven" in hub("redrive", *why, "--dry-run")
+    assert hub_json("redrive", *why, "--dry-run")["count"] == 1
     assert value(conn, "select count(*) from jobs.dead_letters where redriven_at is null") == 1
-    assert "1 are tried again" in hub("retry", "--stream", "realtime", "--reason", "fixed")
+    assert "1 redriven" in hub("redrive", *why)
     assert value(conn, "select reason from audit.events") == "fixed"
     assert hub_json("list", "--state", "dead") == []
 
 
 @pytest.mark.usefixtures("conn")
-def test_retry_one() -> None:
+def test_redrive_one() -> None:
     """JOB-6"""
-    assert [row["id"] for row in hub_json("retry", "d1")] == [1]
-    assert "no dead letter d1" in hub("retry", "d1", ends=1)
-    assert "is not a dead letter" in hub("retry", "1", ends=1)
+    told = hub_json("redrive", "d1", "--reason", "fixed")
+    assert (told["count"], told["refused"]) == (1, [])
+    assert [row["id"] for row in told["sample"]] == [1]
+    assert "no dead letter d1" in hub("redrive", "d1", "--reason", "fixed", ends=1)
+    assert "is not a dead letter" in hub("redrive", "1", "--reason", "fixed", ends=1)
 
 
 @pytest.mark.usefixtures("conn")
-def test_retry_needs_to_be_told_which() -> None:
+def test_redrive_needs_to_be_told_which_and_why() -> None:
     """JOB-6: never everything by accident."""
-    assert "name a dead letter" in hub("retry", ends=1)
+    assert "name a dead letter" in hub("redrive", "--reason", "fixed", ends=1)
+    hub("redrive", "d1", ends=2)
+    assert "needs a reason" in hub("redrive", "d1", "--reason", " ", ends=1)
+
+
+def test_redrive_in_batches_ends_and_tells_of_what_it_cannot(conn: Connection) -> None:
+    """JOB-6: a letter that is refused is passed over, not tried for ever."""
+    end_pause(conn)
+    settle(conn, take(conn), "rejected")
+    conn.execute(
+        "insert into jobs.dead_letters (job_id, task, args, reason, attempts, created_at)"
+        " select n, 'old:gone', '{}', 'exhausted', 1, now() - interval '1 day'"
+        " from generate_series(1, 3) as n"
+    )
+    told = hub_json("redrive", "--since", "2000-01-01", "--reason", "all", "--batch", "2", ends=1)
+    assert told["count"] == 2
+    assert [row["refused"] for row in told["refused"]] == ["unknown task old:gone"] * 3
+
+
+def test_whoever_does_it_is_on_record(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """APP-9: --as, else HUB_OPERATOR, else the account."""
+    operator = "select details ->> 'operator' from audit.events order by id desc limit 1"
+    hub("pause", "clock", "--reason", "x", "--as", "ama")
+    assert value(conn, operator) == "ama"
+    monkeypatch.setenv("HUB_OPERATOR", "kofi")
+    hub("resume", "clock", "--reason", "x")
+    assert value(conn, operator) == "kofi"
+    monkeypatch.delenv("HUB_OPERATOR")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    hub("pause", "clock", "--reason", "x")
+    assert value(conn, operator) == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_pause_and_resume(conn: Connection) -> None:
+    """JOB-7"""
+    assert "clock" in hub("pause", "clock", "--reason", "night", "--dry-run")
+    assert value(conn, "select count(*) from jobs.pauses") == 0
+    [paused] = hub_json("pause", "clock", "--reason", "night")
+    assert (paused["kind"], paused["name"], paused["is_changed"]) == ("queue", "clock", True)
+    assert "night" in hub("queues")
+    [shown] = [row for row in hub_json("queues") if row["name"] == "clock"]
+    assert shown["reason"] == "night"
+    assert hub_json("resume", "clock", "--reason", "day")[0]["is_changed"]
+    assert "neither a queue nor a stream" in hub("pause", "nobody", "--reason", "x", ends=1)
+    hub("pause", "clock", ends=2)
+    assert "must not be empty" in hub("pause", "clock", "--reason", " ", ends=1)
+
+
+def test_purge_first_as_a_dry_run(conn: Connection) -> None:
+    """JOB-6"""
+    what = ("purge", "attempts", "--older-than", "0s", "--reason", "space")
+    count = value(conn, "select count(*) from jobs.attempts")
+    told = hub_json(*what, "--dry-run")
+    assert (told["count"], len(told["sample"])) == (count, count)
+    assert value(conn, "select count(*) from jobs.attempts") == count
+    assert f"{count} deleted" in hub(*what, "--batch", "1")
+    assert value(conn, "select count(*) from jobs.attempts") == 0
+    assert value(conn, "select count(*) from audit.events") == count
+
+
+@pytest.mark.usefixtures("conn")
+def test_purge_needs_an_age_and_a_reason() -> None:
+    """JOB-6: never everything by accident."""
+    hub("purge", "dead", "--reason", "x", ends=2)
+    hub("purge", "dead", "--older-than", "1d", ends=2)
+    hub("purge", "everything", "--older-than", "1d", "--reason", "x", ends=2)
+    assert "is no age" in hub("purge", "dead", "--older-than", "1w", "--reason", "x", ends=1)
+
+
+@pytest.mark.usefixtures("conn")
+def test_retry_now() -> None:
+    """JOB-6"""
+    hub("redrive", "d1", "--reason", "x")
+    assert "realtime balance_updated is tried now" in hub("retry", "e2", "--reason", "x")
+    assert "does not wait" in hub("retry", "1", "--reason", "x", ends=1)
+    assert "hub jobs redrive d1" in hub("retry", "d1", "--reason", "x", ends=1)
+    assert "neither a job" in hub("retry", "x", "--reason", "x", ends=1)
 
 
 @pytest.mark.usefixtures("conn")

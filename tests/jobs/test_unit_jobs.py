@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.support.callers import Connection
+from tests.support.callers import Connection, as_user
 from tests.support.databases import FreshDatabase
 from tests.support.events import emit, ids, settle, take, value
+from tests.support.parallel import together, wait_until_waiting
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ERROR = '{"class": "Timeout", "message": "no answer", "trace": "here"}'
 FETCH = "select (procrastinate.procrastinate_fetch_job_v2(null, %s)).id"
 STATUS = "select status::text from procrastinate.procrastinate_jobs where id = %s"
@@ -183,7 +186,9 @@ def test_redriven_job_is_deferred_anew_and_audited(conn: Connection) -> None:
     assert conn.execute(
         "select action, subject_type, subject_id, reason from audit.events"
     ).fetchall() == [("dead_letter_redriven", "dead_letter", str(letter), "bank is back")]
-    again = conn.execute("select * from jobs.redrive_dead_letters(p_dry_run => false)").fetchall()
+    again = conn.execute(
+        "select * from jobs.redrive_dead_letters(p_reason => 'again', p_dry_run => false)"
+    ).fetchall()
     assert again == []
 
 
@@ -200,6 +205,11 @@ def test_filters_narrow_the_redrive(conn: Connection) -> None:
         "p_error_class => 'Timeout'": 1,
         "p_error_class => 'Timeout', p_stream => 'realtime'": 0,
         "p_created_before => now() - interval '1 hour'": 0,
+        "p_created_since => now() - interval '1 hour'": 2,
+        "p_created_since => now() + interval '1 hour'": 0,
+        "p_text => 'NO ANSWER'": 1,
+        "p_text => 'an_wer'": 0,
+        "p_after_id => 1": 1,
         "p_id => -1": 0,
         "p_limit => 1": 1,
     }.items():
@@ -212,11 +222,116 @@ def test_redriven_event_goes_out_again_alone(conn: Connection) -> None:
     [made] = emit(conn)
     settle(conn, take(conn), "rejected")
     assert take(conn) == []
-    conn.execute("select * from jobs.redrive_dead_letters(p_dry_run => false)")
+    redrive(conn)
     batch = take(conn)
     assert ids(batch) == [made]
     settle(conn, batch)
     assert take(conn) == []
+
+
+def redrive(conn: Connection, options: str = "") -> list[tuple[Any, ...]]:
+    """Redrive; gives id, new job and what was wrong."""
+    return conn.execute(
+        "select id, job_id, refused from jobs.redrive_dead_letters("
+        f"p_reason => 'mended', p_operator => 'ama', p_dry_run => false{options})"
+    ).fetchall()
+
+
+@pytest.mark.parametrize("reason", ["null", "''", "'  '"])
+def test_redrive_needs_a_reason(conn: Connection, reason: str) -> None:
+    """JOB-6"""
+    fail(conn, defer(conn), "rejected")
+    with pytest.raises(psycopg.errors.InternalError_, match="needs a reason"):
+        conn.execute(
+            f"select * from jobs.redrive_dead_letters(p_reason => {reason}, p_dry_run => false)"
+        )
+    assert value(conn, "select redriven_at from jobs.dead_letters") is None
+
+
+def test_letter_that_cannot_be_redriven_keeps_nobody(conn: Connection) -> None:
+    """JOB-6: its task went with a release; it stays dead and says why."""
+    conn.execute(
+        "insert into jobs.dead_letters (job_id, task, args, reason, attempts)"
+        " values (0, 'test:gone', '{}', 'exhausted', 1)"
+    )
+    fail(conn, defer(conn), "rejected")
+    [(gone, nothing, refused), (_, job_id, fine)] = redrive(conn)
+    assert (nothing, refused) == (None, "unknown task test:gone")
+    assert fine is None
+    assert start(conn) is not None
+    assert job_id
+    assert value(conn, "select id from jobs.dead_letters where redriven_at is null") == gone
+    assert value(conn, "select count(*) from audit.events") == 1
+
+
+def test_two_redrives_at_once_redrive_each_letter_once(fresh_db: FreshDatabase) -> None:
+    """JOB-6"""
+    first, second = fresh_db.connect(autocommit=False), fresh_db.connect()
+    observer = fresh_db.connect()
+    for _ in range(3):
+        emit(observer)
+        settle(observer, take(observer), "rejected")
+    results: list[int] = []
+
+    def waits() -> None:
+        results.append(len(redrive(second)))
+
+    def goes_first() -> None:
+        wait_until_waiting(observer, second.info.backend_pid)
+        first.commit()
+
+    assert len(redrive(first)) == 3
+    together([waits, goes_first])
+    assert results == [0]
+    assert value(observer, "select count(*) from audit.events") == 3
+    assert value(observer, "select count(*) from jobs.outbox_retries") == 3
+
+
+def test_redrive_while_the_worker_settles(fresh_db: FreshDatabase) -> None:
+    """JOB-6, JOB-8: whatever comes first, the event goes out, and nobody waits for nobody."""
+    worker, operator = fresh_db.connect(), fresh_db.connect()
+    emit(worker, 2)
+    dead, carried = take(worker, 1), take(worker, 1)
+    settle(worker, dead, "rejected")
+    results = together([lambda: settle(worker, carried, "rejected"), lambda: redrive(operator)])
+    assert results[0] is True
+    left = value(operator, "select count(*) from jobs.dead_letters where redriven_at is null")
+    retried = value(operator, "select count(*) from jobs.outbox_retries")
+    assert left + retried == 2
+    redrive(operator)
+    assert sorted(ids(take(worker)) + ids(take(worker))) == sorted(ids(dead) + ids(carried))
+
+
+def test_redriven_job_keeps_the_context_of_its_request(conn: Connection) -> None:
+    """JOB-6, APP-10, OPS-1"""
+    with as_user(conn, None, "postgres", headers={"x-request-id": "r-1", "traceparent": TRACE}):
+        old = defer(conn)
+    fail(conn, old, "rejected")
+    conn.execute("delete from procrastinate.procrastinate_jobs where id = %s", [old])
+    [(_, new, _)] = redrive(conn)
+    assert conn.execute(
+        "select request_id, traceparent from jobs.contexts where job_id = %s", [new]
+    ).fetchall() == [("r-1", TRACE)]
+
+
+def test_what_waits_for_later_is_tried_now(conn: Connection) -> None:
+    """JOB-6: a scheduled job, a retried event; nothing else."""
+    job_id = value(
+        conn, "select jobs.defer('test:pay', '{\"payout_id\": 7}', now() + interval '1 day')"
+    )
+    emit(conn)
+    settle(conn, take(conn), "retry", retry_in="1 day")
+    conn.execute("update jobs.streams set paused_until = null where true")
+    assert start(conn) is None
+    assert take(conn) == []
+    retry = "select jobs.retry_now(%s, 'now')"
+    assert value(conn, retry, [str(job_id)]) == "test:pay"
+    assert value(conn, retry, ["e1"]) == "realtime balance_updated"
+    assert start(conn) == job_id
+    assert ids(take(conn)) == [1]
+    for nothing in (str(job_id), "e1", "e99", "99"):
+        assert value(conn, retry, [nothing]) is None
+    assert value(conn, "select count(*) from audit.events") == 2
 
 
 def test_cancelling_is_audited(conn: Connection) -> None:

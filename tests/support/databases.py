@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ import psycopg
 from psycopg import sql
 
 from procrastinate_app.deploy import deploy
-from procrastinate_app.local import postgres, shim
+from procrastinate_app.local import hosted, postgres, shim
 from tests.support.callers import become
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+# HOSTED=1: on a server and databases that look like hosted Supabase (see local/hosted.py)
+HOSTED = bool(os.environ.get("HOSTED"))
 NUMBER = itertools.count(1)
 QUIET_SECONDS = 5.0
 POLL_SECONDS = 0.001
@@ -29,9 +32,31 @@ def load_system(
 ) -> None:
     """Make a database what production is after a deploy. Called by pytest-postgresql."""
     url = f"postgresql://{user}:{password}@{host}:{port}/{dbname}"
-    with psycopg.connect(url, autocommit=True) as conn:
-        shim.apply(conn)
+    make_supabase(url)
     deploy(url)
+
+
+def make_supabase(url: str) -> None:
+    """Make an empty database what a Supabase project is before the first deploy."""
+    if HOSTED:
+        hosted.prepare(url)
+    else:
+        with psycopg.connect(url, autocommit=True) as conn:
+            shim.apply(conn)
+
+
+def give_old_grants(url: str) -> None:
+    """Let API roles have whatever is made in public, as projects before October 2026 do."""
+    if HOSTED:
+        hosted.give_old_grants(url)
+    else:
+        with psycopg.connect(url, autocommit=True) as conn:
+            shim.apply(conn, old_project=True)
+
+
+def superuser_url(server: postgres.Server, dbname: str) -> str:
+    """For what no owner may do, such as damaging the catalogue."""
+    return server.url(dbname, hosted.ADMIN if HOSTED else postgres.Server.superuser)
 
 
 @dataclass
@@ -90,7 +115,7 @@ class FreshDatabase:
 
     @property
     def url(self) -> str:
-        """For the owner, who is superuser."""
+        """For the owner, who is superuser unless HOSTED."""
         return self.server.url(self.name)
 
     def url_of(self, user: str) -> str:

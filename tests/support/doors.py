@@ -15,7 +15,10 @@ DOMAINS = """
 select nspname::text
 from pg_namespace
 where nspname !~ '^pg_'
-  and nspname not in ('information_schema', 'public', 'auth', 'storage', 'realtime', 'extensions')
+  and nspname not in (
+    'information_schema', 'public', 'auth', 'storage', 'realtime', 'extensions', 'vault',
+    'pgbouncer'
+  )
 order by 1
 """
 

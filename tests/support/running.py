@@ -70,6 +70,10 @@ class Sandbox:
         body = {"kind": kind, **options}
         http("POST", f"{self.url}/_sandbox/faults", body)
 
+    def know(self, *keys: str) -> None:
+        """Accept these API keys and no others."""
+        http("POST", f"{self.url}/_sandbox/keys", {"keys": keys})
+
     def release(self) -> None:
         http("POST", f"{self.url}/_sandbox/release")
 

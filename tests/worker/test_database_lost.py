@@ -18,6 +18,7 @@ StartWorker = Callable[..., WorkerProcess]
 # what a lost connection leaves behind is found soon
 SOON = {
     "realtime_timeout": "2",
+    "auth_timeout": "2",
     "lease": "3",
     "heartbeat_interval": "0.5",
     "stalled_after": "3",

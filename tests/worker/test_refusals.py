@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from procrastinate_app.checks import Refused, refuse_unfit
 from procrastinate_app.settings import Settings
-from tests.support.callers import Connection
+from tests.support.callers import Connection, one
 from tests.support.databases import FreshDatabase
 from tests.support.pooler import Pooler
 from tests.support.running import KEY, WorkerProcess
@@ -77,6 +77,45 @@ def test_stopped_clock_in_a_test_is_fine(conn: Connection, start_worker: StartWo
     start_worker().wait_ready()
 
 
+def test_the_first_worker_stamps_its_environment(
+    conn: Connection, start_worker: StartWorker
+) -> None:
+    """APP-11"""
+    assert one(conn, "select count(*) from settings.deployment") == 0
+    start_worker().wait_ready()
+    assert one(conn, "select environment from settings.deployment") == "test"
+
+
+@pytest.mark.parametrize(
+    ("stamped", "given"),
+    [
+        ("production", {}),
+        ("local", {}),
+        ("test", {"environment": "production", "secret_key": "sb_secret_selfhosted"}),
+    ],
+)
+def test_a_database_of_another_environment(
+    conn: Connection, start_worker: StartWorker, stamped: str, given: dict[str, str]
+) -> None:
+    """APP-11"""
+    conn.execute("select settings.claim_environment(%s)", [stamped])
+    assert f"belongs to {stamped}" in reason(start_worker(**given))
+    assert one(conn, "select environment from settings.deployment") == stamped
+
+
+def test_a_copy_may_be_declared_another_environment(
+    conn: Connection, start_worker: StartWorker
+) -> None:
+    """APP-11: by its owner, on record."""
+    conn.execute("select settings.claim_environment('production')")
+    conn.execute("select settings.set_environment('test', 'restored for a rehearsal')")
+    start_worker().wait_ready()
+    assert one(conn, "select details from audit.events where action = 'environment_set'") == {
+        "from": "production",
+        "to": "test",
+    }
+
+
 def test_missing_settings_are_named_without_values(workers: StartWorker) -> None:
     worker = workers("postgresql://u:hush@127.0.0.1/x", supabase_url="ftp://x", lease="0")
     assert worker.wait() == REFUSED
@@ -96,6 +135,11 @@ def test_missing_settings_are_named_without_values(workers: StartWorker) -> None
         {"environment": "local"},
         {"environment": "test", "database_url": "postgresql://u@127.0.0.1/x"},
         {"environment": "local", "supabase_url": "http://127.0.0.1:1"},
+        {
+            "environment": "local",
+            "database_url": "postgresql://u@127.0.0.1/x",
+            "supabase_url": "http://127.0.0.1:1",
+        },
     ],
 )
 def test_sandbox_and_production_do_not_mix(change: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from procrastinate_app.local import sandbox as sandbox_module
 from procrastinate_app.local.tether import end_with_parent
 from procrastinate_app.outcome import Result
-from procrastinate_app.providers.realtime import Realtime
+from procrastinate_app.providers.realtime import Realtime, wait_asked_for
 from tests.support.running import KEY, Sandbox, http
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.abc"
@@ -148,8 +148,38 @@ async def test_adapter_translates_answers(
         sandbox.fail(**fault)
     outcome = await send(sandbox)
     assert outcome.result is result
-    assert (outcome.retry_at is not None) is snoozed
+    assert (outcome.retry_after is not None) is snoozed
     assert (outcome.failure is None) is (result is Result.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 1),
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "soon"}, 1),
+        ({"Retry-After": "-5"}, 1),
+        ({"Retry-After": "Fri, 20 Nov 2026 10:00:30 GMT"}, 1),
+        (
+            {
+                "Date": "Fri, 20 Nov 2026 10:00:00 GMT",
+                "Retry-After": "Fri, 20 Nov 2026 10:00:30 GMT",
+            },
+            30,
+        ),
+        (
+            {
+                "Date": "Fri, 20 Nov 2026 10:00:00 GMT",
+                "Retry-After": "Fri, 20 Nov 2026 09:00:00 GMT",
+            },
+            0,
+        ),
+    ],
+)
+def test_retry_after_is_read_by_the_senders_clock(headers: dict[str, str], seconds: int) -> None:
+    """JOB-5"""
+    assert wait_asked_for(headers).total_seconds() == seconds
 
 
 async def test_adapter_knows_what_was_never_sent(sandbox: Sandbox) -> None:

@@ -92,7 +92,7 @@ def test_redriven_job_runs(conn: Connection, start_worker: StartWorker) -> None:
         "insert into jobs.dead_letters (job_id, task, args, reason, attempts)"
         " values (0, 'test:count', '{\"number\": 7}', 'exhausted', 2)"
     )
-    conn.execute("select * from jobs.redrive_dead_letters(p_dry_run => false)")
+    conn.execute("select * from jobs.redrive_dead_letters(p_reason => 'x', p_dry_run => false)")
     worker = start_worker()
     worker.wait_until(lambda: "counted 7" in worker.output())
 

@@ -74,6 +74,27 @@ class Owner:
             KIND,
         )
 
+    async def limits(self) -> list[dict[str, Any]]:
+        """How often each door may be called."""
+        return await self._rows("select door, scope::text, burst, period from limits.rules")
+
+    async def widen_limits(self) -> None:
+        """Let a few people call as often as a crowd of thousands would."""
+        await self._rows(
+            "update limits.rules set burst = 1000000, period = '1 minute' where true returning door"
+        )
+
+    async def set_limits(self, rules: list[dict[str, Any]]) -> None:
+        for rule in rules:
+            await self._rows(
+                "update limits.rules set burst = %s, period = %s"
+                " where door = %s and scope = %s::limits.scope returning door",
+                rule["burst"],
+                rule["period"],
+                rule["door"],
+                rule["scope"],
+            )
+
     async def fund(self, currency: str, amount: int) -> None:
         await self._rows("select ledger.fund_reward_pool(%s, %s)", currency, amount)
 

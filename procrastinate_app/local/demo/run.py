@@ -84,9 +84,12 @@ async def _play(stack: Stack, screen: Screen) -> AsyncIterator[Play]:
         if stack.sandbox_url:
             await Sandbox(stack.sandbox_url).add_faults()
         kind = await owner.kind()
+        limits = await owner.limits()
+        await owner.widen_limits()
         try:
             yield Play(api=api, owner=owner, screen=screen, kind=kind)
         finally:
+            await owner.set_limits(limits)
             await owner.set_daily_cap(kind.daily_reward_cap)
 
 

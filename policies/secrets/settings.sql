@@ -1,0 +1,3 @@
+-- Who may read it: nobody over the API, whatever their role; rules and operators, as the owner.
+
+revoke all on secrets.settings from public, anon, authenticated, service_role;

@@ -1,0 +1,18 @@
+-- Let one change of a setting after the other happen: proposals, approvals and plain changes.
+--
+-- A lock by name and not on a row, because settings live in several tables. Taken after the
+-- caller's limits and before any row; held to the end of the transaction. Callers: this domain.
+
+create or replace function settings.lock_setting(p_name text)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_advisory_xact_lock(hashtextextended('setting ' || p_name, 0));
+$$;
+
+comment on function settings.lock_setting(text) is
+'Wait for other changes of a setting.';
+
+revoke all on function settings.lock_setting(text) from public, anon, authenticated, service_role;

@@ -1,0 +1,66 @@
+"""APP-9: the chain goes on after a dump is restored onto another server."""
+
+from __future__ import annotations
+
+import subprocess
+
+import psycopg
+
+from procrastinate_app.local import postgres, shim
+from tests.support.callers import Connection, one
+from tests.support.databases import FreshDatabase
+from tests.support.seals import checks, head, record, seal_all, sealed
+
+
+def burn_transaction_ids(conn: Connection, upto: int) -> None:
+    """So that this server's ids lie ahead of a fresh one's for good."""
+    conn.execute(
+        "create procedure pg_temp.burn(n bigint) language plpgsql as $$"
+        " begin while pg_current_xact_id()::text::bigint < n loop commit; end loop; end $$"
+    )
+    conn.execute("call pg_temp.burn(%s)", [upto])
+
+
+def test_a_restore_onto_a_server_with_lower_transaction_ids(
+    fresh_db: FreshDatabase, conn: Connection
+) -> None:
+    """APP-9: old rows keep their epoch, sealed or not yet; rows written there begin the next, and
+    one head proves all of it."""
+    burn_transaction_ids(conn, 20_000)
+    record(conn, 5)
+    assert one(conn, "select seals.seal(3)") == 3
+    with postgres.start() as other:
+        with psycopg.connect(other.url(), autocommit=True) as made:
+            shim.apply(made)
+            made.execute("drop schema auth, storage, realtime, extensions cascade")
+        copy(fresh_db, other)
+        with psycopg.connect(other.url(), autocommit=True) as there:
+            assert int(one(there, "select pg_current_xact_id()::text")) < 20_000
+            record(there, 4)
+            late = psycopg.connect(other.url())
+            record(late, 1)
+            assert seal_all(there, 3) == 6
+            late.commit()
+            late.close()
+            assert seal_all(there, 3) == 1
+            assert [(row["epoch"], row["row_count"]) for row in sealed(there)] == [
+                (1, 3), (1, 2), (2, 3), (2, 1), (2, 1),
+            ]  # fmt: skip
+            assert checks(there, head(there)) == []
+
+
+def copy(source: FreshDatabase, target: postgres.Server) -> None:
+    """Dump and restore, each by its server's own programs."""
+    with subprocess.Popen(
+        [str(source.server.program("pg_dump")), "--no-owner", source.name],
+        env=source.server.env(source.name),
+        stdout=subprocess.PIPE,
+    ) as dump:
+        subprocess.run(
+            [str(target.program("psql")), "--quiet", "--no-psqlrc", "--output=/dev/null"],
+            env=target.env(),
+            stdin=dump.stdout,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+    assert dump.returncode == 0
