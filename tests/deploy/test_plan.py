@@ -257,9 +257,10 @@ def test_risk_grows_with_the_table_and_with_its_use(
         seller.execute("insert into public.goods (title, price) values ('y', 1)")
         found, reason = risk()
     assert found == "medium"
-    assert "while 92 MB are read in full (read now, written now)" in re.sub(
-        r"\d+ MB", "92 MB", reason
-    )
+    # 15 does not say when a table was read last: a second may pass without
+    use = "read now, written now" if conn.info.server_version >= 160000 else "written now"
+    assert f"{use})" in reason
+    assert "while 92 MB are read in full (" in re.sub(r"\d+ MB", "92 MB", reason)
 
 
 def test_who_stands_in_the_way_is_named(shop: Project, url: str, conn: Connection) -> None:

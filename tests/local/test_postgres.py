@@ -231,7 +231,7 @@ def test_everybody_is_asked_for_the_password(
 def test_the_password_is_kept_with_the_data_and_from_others(open_dir: Path) -> None:
     with postgres.start(base=open_dir / "kept") as server:
         password = server.password_of("postgres")
-        for file in (open_dir / "kept/password", cached_password()):
+        for file in (open_dir / "kept/password", cached_password(server)):
             assert file.read_text() == password
             assert file.stat().st_mode & 0o777 == 0o600
             assert file.stat().st_uid == os.geteuid()
@@ -254,9 +254,9 @@ def test_clusters_made_apart_have_passwords_of_their_own(runtime_dir: Path) -> N
         assert len(here) > 32
 
 
-def cached_password() -> Path:
-    """Of the cluster that all of this run are copied from."""
-    [found] = (places.runtime_dir() / "clusters").glob(f"{postgres.DEFAULT_MAJOR}*/password")
+def cached_password(server: postgres.Server) -> Path:
+    """Of the cluster that all of its major are copied from."""
+    [found] = (places.runtime_dir() / "clusters").glob(f"{server.major}*/password")
     return found
 
 
