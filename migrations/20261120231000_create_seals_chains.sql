@@ -1,7 +1,7 @@
 -- Seals: append-only tables chained together in batches, so that a change can be proved.
 --
 -- Writers pay nothing for it but the column that names their transaction: a job seals what is
--- final. A row of seals.chains is all a further table needs, besides its own column
+-- final. A row of seals.chains is all a further table needs, besides a last column
 -- xid xid8 not null default pg_current_xact_id() and an index on (xid, id_column).
 
 create schema seals;

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,8 @@ class Head(BaseModel, extra="ignore"):
 
 
 class HeadsDisagree(Exception):
-    """A head kept outside is not in the database: it was changed, or it was restored."""
+    """A head kept outside is not in the database: it was changed, or it was restored. Or a head
+    that is to be kept stands on a seal that leaves columns out."""
 
 
 def read_heads(lines: Iterable[str]) -> list[Head]:
@@ -62,10 +63,16 @@ class HeadKeeper:
 
     path: Path | None = None
     _told: dict[str, int] = field(default_factory=dict)
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def keep(self, pool: Pool) -> None:
-        """Write down the heads that are new. Raises HeadsDisagree before writing when a head that
-        was kept is not in its chain, and OSError when the file cannot be written."""
+        """Write down the heads that are new, one caller at a time. Raises HeadsDisagree before
+        writing when a head that was kept is not in its chain or a newer seal leaves columns out,
+        and OSError when the file cannot be written."""
+        async with self._busy:
+            await self._keep(pool)
+
+    async def _keep(self, pool: Pool) -> None:
         heads = [Head.model_validate(row) for row in await call(pool, "seals.heads")]
         kept = await asyncio.to_thread(self._kept)
         for chain, head in kept.items():
@@ -76,6 +83,11 @@ class HeadKeeper:
                     " changed, or restored from an earlier moment; see hub seal verify --head"
                 )
         fresh = [h for h in heads if h.chain not in kept or kept[h.chain].seal_no < h.seal_no]
+        for head in heads:
+            known = kept[head.chain].seal_no if head.chain in kept else 0
+            known = max(known, self._told.get(head.chain, 0))
+            if known < head.seal_no:
+                refuse_uncovered(head, await call(pool, "seals.uncovered", head.chain, known))
         if self.path and fresh:
             await asyncio.to_thread(append_heads, self.path, fresh)
         for head in heads:
@@ -91,6 +103,12 @@ class HeadKeeper:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
         return {head.chain: head for head in read_heads(lines)}
+
+
+def refuse_uncovered(head: Head, found: Iterable[Mapping[str, Any]]) -> None:
+    """Raises HeadsDisagree for the first row of seals.uncovered, if there is one."""
+    for row in found:
+        raise HeadsDisagree(f"{head.chain}: {row['details']}; see hub seal verify")
 
 
 def append_heads(path: Path, heads: Iterable[Head]) -> None:

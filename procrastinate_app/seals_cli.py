@@ -36,9 +36,14 @@ def show_heads(
     ] = None,
 ) -> None:
     """Print the newest seal of each chain, a JSON object per line, to be kept elsewhere."""
-    from procrastinate_app.seals import Head, append_heads
+    from procrastinate_app.seals import Head, HeadsDisagree, append_heads, refuse_uncovered
 
     heads = [Head.model_validate(row) for row in _rows(database_url, "seals.heads()")]
+    try:
+        for head in heads:
+            refuse_uncovered(head, _rows(database_url, "seals.uncovered(%s, 0)", head.chain))
+    except HeadsDisagree as error:
+        stop(error)
     if to:
         try:
             append_heads(to, heads)

@@ -1257,6 +1257,7 @@ CREATE FUNCTION app.error_catalog() RETURNS TABLE(code text, status integer, mes
     ('already_decided', 409, 'Voting on this clip has ended.', 'Take the clip off the screen and go on with the next one.'),
     ('already_reversed', 409, 'This transfer has been reversed before.', null),
     ('append_only', 403, 'These rows are never changed or removed.', 'Write a new row that corrects the old one.'),
+    ('approver_not_independent', 403, 'Who approves a change was an admin before it was proposed, and not made one by its proposer.', 'Ask another admin.'),
     ('clip_not_found', 404, 'There is no such clip.', null),
     ('flag_not_found', 404, 'There is no such feature flag.', 'set_flag makes one.'),
     ('handle_taken', 409, 'This handle belongs to somebody else.', 'Choose another handle.'),
@@ -3514,6 +3515,7 @@ declare
   v_flag_name text := app.require_text('flag', p_flag, 1, 63);
   v_description text := app.require_text('description', p_description, 0, 500);
   v_reason text := app.require_text('reason', p_reason, 1, 2000);
+  v_percentage numeric := trim_scale(p_percentage);
   v_answer jsonb;
   v_before flags.flags;
   v_flag flags.flags;
@@ -3526,9 +3528,12 @@ begin
   if (p_percentage between 0 and 100) is false or p_percentage = 'NaN' then
     perform app.fail('invalid_input', 'percentage: 0 to 100');
   end if;
+  if scale(v_percentage) > 2 then
+    perform app.fail('invalid_input', 'percentage: two decimals at most');
+  end if;
 
   v_answer := app.claim_idempotency_key(v_admin_id, v_key, 'set_flag', jsonb_build_object(
-    'flag', v_flag_name, 'is_on', p_is_on, 'percentage', p_percentage,
+    'flag', v_flag_name, 'is_on', p_is_on, 'percentage', v_percentage,
     'description', v_description, 'reason', v_reason
   ));
   if v_answer is not null then
@@ -3543,13 +3548,13 @@ begin
 
   insert into flags.flags as f (flag, is_on, percentage, description, created_at, updated_at)
   values (
-    v_flag_name, coalesce(p_is_on, false), coalesce(p_percentage, 100), coalesce(v_description, ''),
+    v_flag_name, coalesce(p_is_on, false), coalesce(v_percentage, 100), coalesce(v_description, ''),
     app.now(), app.now()
   )
   on conflict on constraint flags_pkey do update
   set
     is_on = coalesce(p_is_on, f.is_on),
-    percentage = coalesce(p_percentage, f.percentage),
+    percentage = coalesce(v_percentage, f.percentage),
     description = case when p_description is null then f.description else coalesce(v_description, '') end,
     updated_at = app.now()
   returning f.* into v_flag;
@@ -3610,7 +3615,8 @@ begin
   if not found then
     perform app.fail('flag_not_found');
   end if;
-  if not exists (select from public.profiles as p where p.id = p_user_id) then
+  if not exists (select from public.profiles as p where p.id = p_user_id)
+    or exists (select from identity.erasures as e where e.user_id = p_user_id) then
     perform app.fail('user_not_found');
   end if;
 
@@ -3655,7 +3661,8 @@ begin
   if p_role is null then
     perform app.fail('invalid_input', 'role: must be given');
   end if;
-  if not exists (select from public.profiles as p where p.id = p_user_id) then
+  if not exists (select from public.profiles as p where p.id = p_user_id)
+    or exists (select from identity.erasures as e where e.user_id = p_user_id) then
     perform app.fail('user_not_found');
   end if;
 
@@ -3676,6 +3683,148 @@ $$;
 --
 
 COMMENT ON FUNCTION identity.add_role(p_user_id uuid, p_role public.app_role, p_reason text) IS 'Record and audit a role; the caller is checked by identity.grant_role.';
+
+--
+-- Name: erasures; Type: TABLE; Schema: identity; Owner: -
+--
+
+CREATE TABLE identity.erasures (
+    user_id uuid NOT NULL,
+    requested_by uuid NOT NULL,
+    forfeits boolean NOT NULL,
+    erased_at timestamp with time zone NOT NULL,
+    sign_in_deleted_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    lease_id uuid,
+    lease_expires_at timestamp with time zone,
+    CONSTRAINT erasures_lease_is_whole CHECK (((lease_id IS NULL) = (lease_expires_at IS NULL)))
+);
+
+--
+-- Name: TABLE erasures; Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON TABLE identity.erasures IS 'Erased accounts, by id alone. Kept, so that a restored backup can be cleaned again.';
+
+--
+-- Name: COLUMN erasures.forfeits; Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON COLUMN identity.erasures.forfeits IS 'Whether money left in the wallets goes to the platform.';
+
+--
+-- Name: COLUMN erasures.sign_in_deleted_at; Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON COLUMN identity.erasures.sign_in_deleted_at IS 'When Supabase Auth said that the user is gone.';
+
+--
+-- Name: COLUMN erasures.finished_at; Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON COLUMN identity.erasures.finished_at IS 'When nothing was found any more, a while after erased_at: what was under way then has committed.';
+
+--
+-- Name: COLUMN erasures.lease_id; Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON COLUMN identity.erasures.lease_id IS 'The try under way at Supabase Auth.';
+
+--
+-- Name: chase_sign_in(identity.erasures); Type: FUNCTION; Schema: identity; Owner: -
+--
+
+CREATE FUNCTION identity.chase_sign_in(p_erasure identity.erasures) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if p_erasure.erased_at >= app.now() - interval '1 minute'
+    or p_erasure.lease_expires_at > app.now()
+    or exists (
+      select
+      from procrastinate.procrastinate_jobs as j
+      where j.status in ('todo', 'doing')
+        and j.task_name = 'identity:delete_sign_in'
+        and j.args ->> 'user_id' = p_erasure.user_id::text
+    )
+    or exists (
+      select
+      from jobs.dead_letters as d
+      where d.task = 'identity:delete_sign_in'
+        and d.args ->> 'user_id' = p_erasure.user_id::text
+        and d.redriven_at is null
+    )
+  then
+    return;
+  end if;
+
+  perform jobs.defer('identity:delete_sign_in', jsonb_build_object('user_id', p_erasure.user_id));
+end;
+$$;
+
+--
+-- Name: FUNCTION chase_sign_in(p_erasure identity.erasures); Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON FUNCTION identity.chase_sign_in(p_erasure identity.erasures) IS 'Defer the deletion of an erased person''s sign-in again when its job was lost.';
+
+--
+-- Name: clear_person(uuid); Type: FUNCTION; Schema: identity; Owner: -
+--
+
+CREATE FUNCTION identity.clear_person(p_user_id uuid) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_count integer;
+  v_done integer;
+begin
+  update public.profiles as p
+  set
+    handle = 'erased_' || left(replace(gen_random_uuid()::text, '-', ''), 20),
+    display_name = '',
+    avatar_path = null,
+    bio = '',
+    updated_at = app.now()
+  where p.id = p_user_id
+    and (
+      p.handle !~ '^erased_[0-9a-f]{20}$'
+      or p.display_name <> ''
+      or p.avatar_path is not null
+      or p.bio <> ''
+    );
+  get diagnostics v_done = row_count;
+
+  delete from identity.user_roles as r
+  where r.user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_done := v_done + v_count;
+
+  delete from identity.private_profiles as s
+  where s.user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_done := v_done + v_count;
+
+  delete from flags.listed_users as f
+  where f.user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_done := v_done + v_count;
+
+  delete from app.idempotency_keys as k
+  where k.user_id = p_user_id
+    and k.door not in ('erase_my_account', 'erase_account');
+  get diagnostics v_count = row_count;
+  return v_done + v_count;
+end;
+$_$;
+
+--
+-- Name: FUNCTION clear_person(p_user_id uuid); Type: COMMENT; Schema: identity; Owner: -
+--
+
+COMMENT ON FUNCTION identity.clear_person(p_user_id uuid) IS 'Clear an erased person''s profile, settings, roles, flags and kept answers; returns how many rows changed.';
 
 --
 -- Name: create_profile(uuid); Type: FUNCTION; Schema: identity; Owner: -
@@ -3742,10 +3891,10 @@ $$;
 COMMENT ON FUNCTION identity.custom_access_token(event jsonb) IS 'Supabase Auth hook: adds the claim app_roles to access tokens. For screens, not for rights.';
 
 --
--- Name: erase(uuid, uuid, text, boolean, text); Type: FUNCTION; Schema: identity; Owner: -
+-- Name: erase(uuid, uuid, text, boolean); Type: FUNCTION; Schema: identity; Owner: -
 --
 
-CREATE FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean, p_keep_key text DEFAULT NULL::text) RETURNS public.account_erasure
+CREATE FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean) RETURNS public.account_erasure
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3768,19 +3917,6 @@ begin
     return row(v_erasure.user_id, v_erasure.erased_at, v_erasure.sign_in_deleted_at, v_erasure.forfeits);
   end if;
 
-  select string_agg(
-    format('%s: %s in the wallet, %s promised', a.currency, a.posted, ledger.pending_amount(a.id)),
-    '; ' order by a.currency
-  )
-  into v_money
-  from ledger.accounts as a
-  where a.owner_id = p_user_id
-    and (a.posted > 0 or ledger.pending_amount(a.id) > 0);
-
-  if v_money is not null and not p_forfeits then
-    perform app.fail('wallet_not_empty', v_money);
-  end if;
-
   if exists (select from identity.user_roles as r where r.user_id = p_user_id and r.role = 'admin') then
     perform
     from identity.user_roles as r
@@ -3799,31 +3935,26 @@ begin
     end if;
   end if;
 
-  update public.profiles as p
-  set
-    handle = 'erased_' || left(replace(gen_random_uuid()::text, '-', ''), 20),
-    display_name = '',
-    avatar_path = null,
-    bio = '',
-    updated_at = app.now()
-  where p.id = p_user_id;
-
-  with gone as (
-    delete from identity.user_roles as r
+  v_roles := array(
+    select r.role
+    from identity.user_roles as r
     where r.user_id = p_user_id
-    returning r.role
+    order by r.role
+  );
+  perform identity.clear_person(p_user_id);
+
+  select string_agg(
+    format('%s: %s in the wallet, %s promised', a.currency, a.posted, ledger.promised_amount(a.id)),
+    '; ' order by a.currency
   )
-  select coalesce(array_agg(g.role order by g.role), '{}') into v_roles from gone as g;
+  into v_money
+  from ledger.accounts as a
+  where a.owner_id = p_user_id
+    and (a.posted > 0 or ledger.promised_amount(a.id) > 0);
 
-  delete from identity.private_profiles as s
-  where s.user_id = p_user_id;
-
-  delete from flags.listed_users as f
-  where f.user_id = p_user_id;
-
-  delete from app.idempotency_keys as k
-  where k.user_id = p_user_id
-    and k.key is distinct from p_keep_key;
+  if v_money is not null and not p_forfeits then
+    perform app.fail('wallet_not_empty', v_money);
+  end if;
 
   delete from consensus.leases as l
   where l.clip_id in (
@@ -3845,10 +3976,10 @@ end;
 $$;
 
 --
--- Name: FUNCTION erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean, p_keep_key text); Type: COMMENT; Schema: identity; Owner: -
+-- Name: FUNCTION erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean); Type: COMMENT; Schema: identity; Owner: -
 --
 
-COMMENT ON FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean, p_keep_key text) IS 'Erase an account; returns its erasure, also when it was erased before.';
+COMMENT ON FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean) IS 'Erase an account; returns its erasure, also when it was erased before.';
 
 --
 -- Name: erase_account(uuid, text, boolean, text); Type: FUNCTION; Schema: identity; Owner: -
@@ -3878,10 +4009,12 @@ begin
     perform app.fail('user_not_found');
   end if;
 
-  v_erasure := identity.erase(
-    p_user_id, v_admin_id, v_reason, coalesce(p_forfeit, false),
-    case when p_user_id = v_admin_id then v_key end
-  );
+  v_erasure := identity.erase(p_user_id, v_admin_id, v_reason, coalesce(p_forfeit, false));
+
+  -- asked again: another admin may have been waited for, who erased this one or took the role
+  if p_user_id <> v_admin_id then
+    perform app.require_role('admin');
+  end if;
   perform app.store_idempotent_response(v_admin_id, v_key, to_jsonb(v_erasure));
   return v_erasure;
 end;
@@ -3926,7 +4059,7 @@ begin
   end if;
 
   v_erasure := identity.erase(
-    v_user_id, v_user_id, null, p_confirm = 'erase my account and forfeit my balance', v_key
+    v_user_id, v_user_id, null, p_confirm = 'erase my account and forfeit my balance'
   );
   perform app.store_idempotent_response(v_user_id, v_key, to_jsonb(v_erasure));
   return v_erasure;
@@ -4016,7 +4149,7 @@ CREATE FUNCTION identity.export_data(p_user_id uuid) RETURNS jsonb
         'currency', a.currency,
         'posted', a.posted,
         'held', a.held,
-        'pending', ledger.pending_amount(a.id),
+        'pending', ledger.promised_amount(a.id),
         'created_at', a.created_at
       ) order by a.currency), '[]')
       from ledger.accounts as a
@@ -4059,6 +4192,12 @@ CREATE FUNCTION identity.export_data(p_user_id uuid) RETURNS jsonb
         from audit.events as e
         where e.subject_type = 'user'
           and e.subject_id = p_user_id::text
+          and e.actor_id is distinct from p_user_id
+        union all
+        select e.at, e.action, e.subject_type, e.subject_id, e.reason, false
+        from audit.events as e
+        where e.subject_type = 'flag'
+          and e.details ->> 'user_id' = p_user_id::text
           and e.actor_id is distinct from p_user_id
       ) as r
     )
@@ -4119,67 +4258,83 @@ begin
     order by e.erased_at
     for no key update skip locked
   loop
-    delete from consensus.leases as l
-    where l.clip_id in (
-      select o.clip_id
-      from consensus.leases as o
-      where o.reviewer_id = v_erasure.user_id
-      limit p_limit
-      for update skip locked
-    )
-      and l.reviewer_id = v_erasure.user_id;
-    get diagnostics v_done = row_count;
+    begin
+      v_done := identity.clear_person(v_erasure.user_id);
 
-    delete from consensus.skips as s
-    where s.reviewer_id = v_erasure.user_id
-      and s.clip_id in (
+      delete from consensus.leases as l
+      where l.clip_id in (
         select o.clip_id
-        from consensus.skips as o
+        from consensus.leases as o
         where o.reviewer_id = v_erasure.user_id
         limit p_limit
-      );
-    get diagnostics v_count = row_count;
-    v_done := v_done + v_count;
-
-    v_clip_ids := array(
-      select i.clip_id
-      from consensus.items as i
-      where i.clip_id in (
-        select c.id
-        from public.clips as c
-        where c.author_id = v_erasure.user_id
-          and not starts_with(c.media_path, 'erased/')
-        order by c.id
-        limit p_limit
+        for update skip locked
       )
-      order by i.clip_id
-      for no key update
-    );
+        and l.reviewer_id = v_erasure.user_id;
+      get diagnostics v_count = row_count;
+      v_done := v_done + v_count;
 
-    update public.clips as c
-    set
-      media_path = 'erased/' || c.id,
-      prompt = '',
-      transcript = null,
-      is_hidden = true,
-      published_at = null,
-      version = c.version + 1
-    where c.id = any (v_clip_ids);
-    get diagnostics v_count = row_count;
-    v_done := v_done + v_count;
+      delete from consensus.skips as s
+      where s.reviewer_id = v_erasure.user_id
+        and s.clip_id in (
+          select o.clip_id
+          from consensus.skips as o
+          where o.reviewer_id = v_erasure.user_id
+          limit p_limit
+        );
+      get diagnostics v_count = row_count;
+      v_done := v_done + v_count;
 
-    if v_erasure.forfeits then
+      v_clip_ids := array(
+        select i.clip_id
+        from consensus.items as i
+        where i.clip_id in (
+          select c.id
+          from public.clips as c
+          where c.author_id = v_erasure.user_id
+            and not starts_with(c.media_path, 'erased/')
+          order by c.id
+          limit p_limit
+        )
+        order by i.clip_id
+        for no key update
+      );
+
+      update public.clips as c
+      set
+        media_path = 'erased/' || c.id,
+        prompt = '',
+        transcript = null,
+        is_hidden = true,
+        published_at = null,
+        version = c.version + 1
+      where c.id = any (v_clip_ids);
+      get diagnostics v_count = row_count;
+      v_done := v_done + v_count;
+
       v_done := v_done + identity.forfeit_money(v_erasure.user_id, p_limit);
-    end if;
 
-    if v_done > 0 then
-      return v_done;
-    end if;
+      if v_done > 0 then
+        return v_done;
+      end if;
 
-    update identity.erasures as e
-    set finished_at = app.now()
-    where e.user_id = v_erasure.user_id
-      and e.erased_at < app.now() - interval '1 minute';
+      if v_erasure.sign_in_deleted_at is null then
+        perform identity.chase_sign_in(v_erasure);
+        continue;
+      end if;
+
+      update identity.erasures as e
+      set finished_at = app.now()
+      where e.user_id = v_erasure.user_id
+        and e.erased_at < app.now() - interval '1 minute'
+        and not exists (
+          select
+          from ledger.accounts as a
+          where a.owner_id = e.user_id
+            and (a.posted > 0 or a.held > 0 or ledger.promised_amount(a.id) > 0)
+        );
+    exception when others then
+      raise warning 'erasure of %: %', v_erasure.user_id, sqlerrm;
+    end;
   end loop;
 
   return 0;
@@ -4591,6 +4746,13 @@ begin
   if not identity.is_timezone(v_timezone) then
     perform app.fail('invalid_input', 'timezone: an IANA name such as Africa/Accra');
   end if;
+
+  -- asked again under the lock: an erasure may have been waited for
+  perform
+  from public.profiles as p
+  where p.id = v_user_id
+  for no key update;
+  perform app.require_member();
 
   update public.profiles as p
   set
@@ -5465,11 +5627,18 @@ begin
     return 'merged';
   end if;
 
-  perform procrastinate.procrastinate_retry_job_v2(
-    p_job_id,
-    clock_timestamp() + jobs.backoff(v_job.attempts + 1, '1 second', '1 minute'),
-    null, null, null
-  );
+  begin
+    perform procrastinate.procrastinate_retry_job_v2(
+      p_job_id,
+      clock_timestamp() + jobs.backoff(v_job.attempts + 1, '1 second', '1 minute'),
+      null, null, null
+    );
+  exception when unique_violation then
+    -- the other one's transaction had not committed when we looked
+    perform procrastinate.procrastinate_finish_job_v1(p_job_id, 'aborted', true);
+    return 'merged';
+  end;
+
   return 'given_back';
 end;
 $$;
@@ -6450,7 +6619,13 @@ begin
   end if;
 
   insert into jobs.contexts (job_id, request_id, traceparent, tracestate)
-  values (p_job_id, app.request_id(), app.traceparent(), app.tracestate());
+  values (p_job_id, app.request_id(), app.traceparent(), app.tracestate())
+  on conflict (job_id) do update
+  set
+    request_id = excluded.request_id,
+    traceparent = excluded.traceparent,
+    tracestate = excluded.tracestate,
+    created_at = clock_timestamp();
 end;
 $$;
 
@@ -7655,6 +7830,26 @@ $$;
 --
 
 COMMENT ON FUNCTION ledger.post(p_postings ledger.posting[]) IS 'Post transfers atomically; returns their ids in the order given.';
+
+--
+-- Name: promised_amount(bigint); Type: FUNCTION; Schema: ledger; Owner: -
+--
+
+CREATE FUNCTION ledger.promised_amount(p_account_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(sum(h.amount), 0)::bigint
+  from ledger.holds as h
+  where h.credit_account_id = p_account_id
+    and h.state = 'pending';
+$$;
+
+--
+-- Name: FUNCTION promised_amount(p_account_id bigint); Type: COMMENT; Schema: ledger; Owner: -
+--
+
+COMMENT ON FUNCTION ledger.promised_amount(p_account_id bigint) IS 'Sum of pending holds in favour of an account.';
 
 --
 -- Name: release_holds(bigint[], ledger.hold_state); Type: FUNCTION; Schema: ledger; Owner: -
@@ -9144,6 +9339,7 @@ declare
   v_cluster bigint := (select c.system_identifier from pg_control_system() as c);
   v_epoch seals.epochs;
   v_upto_id bigint;
+  v_crossed_id bigint;
 begin
   select * into strict v_epoch
   from seals.epochs as e
@@ -9170,6 +9366,32 @@ begin
   into v_upto_id
   using v_epoch.after_id;
 
+  if p_last.epoch = v_epoch.epoch then
+    execute format(
+      $sql$
+      select greatest($4, max(t.%1$I))
+      from %2$I.%3$I as t
+      where t.%1$I < (
+        select min(n.%1$I)
+        from %2$I.%3$I as n
+        where (n.xid, n.%1$I) <= ($1, $2)
+          and n.%1$I > $3
+      )
+      having max(t.%1$I) is not null
+      $sql$,
+      p_chain.id_column,
+      split_part(p_chain.chain, '.', 1),
+      split_part(p_chain.chain, '.', 2)
+    )
+    into v_crossed_id
+    using
+      p_last.to_xid,
+      p_last.to_id,
+      (select max(b.max_id) from seals.batches as b where b.chain = p_chain.chain),
+      v_upto_id;
+    v_upto_id := coalesce(v_crossed_id, v_upto_id);
+  end if;
+
   if v_upto_id is not null then
     select greatest(v_upto_id, max(b.max_id)) into v_upto_id
     from seals.batches as b
@@ -9195,6 +9417,34 @@ $_$;
 --
 
 COMMENT ON FUNCTION seals.follow_server(p_chain seals.chains, p_last seals.batches) IS 'After a logical restore onto another server: begin an epoch of its transaction ids.';
+
+--
+-- Name: gone_column(text, text[]); Type: FUNCTION; Schema: seals; Owner: -
+--
+
+CREATE FUNCTION seals.gone_column(p_chain text, p_columns text[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select c.name
+  from unnest(p_columns) with ordinality as c (name, nth)
+  where not exists (
+    select
+    from pg_attribute as a
+    where a.attrelid = to_regclass(p_chain)
+      and a.attname = c.name
+      and a.attnum > 0
+      and not a.attisdropped
+  )
+  order by c.nth
+  limit 1;
+$$;
+
+--
+-- Name: FUNCTION gone_column(p_chain text, p_columns text[]); Type: COMMENT; Schema: seals; Owner: -
+--
+
+COMMENT ON FUNCTION seals.gone_column(p_chain text, p_columns text[]) IS 'A column that a chain names and its table does not have.';
 
 --
 -- Name: has_head(text, bigint, text); Type: FUNCTION; Schema: seals; Owner: -
@@ -9349,6 +9599,11 @@ begin
       raise internal_error using
         message = format('%s: the row that was sealed last is gone', p_chain),
         hint = 'Run hub seal verify with a head kept outside the database.';
+    end if;
+    if seals.gone_column(p_chain, v_last.columns) is not null then
+      raise internal_error using
+        message = format('%s: the sealed column %s is gone', p_chain, seals.gone_column(p_chain, v_last.columns)),
+        hint = 'Sealed columns are neither renamed nor dropped.';
     end if;
   end if;
 
@@ -9552,6 +9807,51 @@ $$;
 COMMENT ON FUNCTION seals.tg_batches__refuse_change() IS 'Refuses update, delete and truncate, whoever asks.';
 
 --
+-- Name: uncovered(text, bigint); Type: FUNCTION; Schema: seals; Owner: -
+--
+
+CREATE FUNCTION seals.uncovered(p_chain text, p_after bigint) RETURNS TABLE(seal_no bigint, details text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select b.seal_no, format('seal %s %s', b.seal_no, w.what)
+  from (
+    select s.seal_no, s.columns, lag(s.columns) over (order by s.seal_no) as columns_before
+    from seals.batches as s
+    where s.chain = p_chain
+      and s.seal_no >= p_after
+  ) as b
+  cross join lateral (
+    select format('leaves out the column %s', e.name) as what
+    from unnest(coalesce(b.columns_before, array(
+      select a.attname::text
+      from pg_attribute as a
+      where a.attrelid = to_regclass(p_chain)
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attnum <= (select x.attnum from pg_attribute as x where x.attrelid = a.attrelid and x.attname = 'xid')
+      order by a.attnum
+    ))) with ordinality as e (name, nth)
+    where (e.name = any (b.columns)) is not true
+    union all
+    select format('names the column %s twice', d.name)
+    from unnest(b.columns) as d (name)
+    group by d.name
+    having count(*) > 1
+    limit 1
+  ) as w
+  where b.seal_no > p_after
+    and b.columns is distinct from b.columns_before
+  order by b.seal_no;
+$$;
+
+--
+-- Name: FUNCTION uncovered(p_chain text, p_after bigint); Type: COMMENT; Schema: seals; Owner: -
+--
+
+COMMENT ON FUNCTION seals.uncovered(p_chain text, p_after bigint) IS 'Seals after a number that do not cover all columns, and what each leaves out.';
+
+--
 -- Name: verify(text, text); Type: FUNCTION; Schema: seals; Owner: -
 --
 
@@ -9574,6 +9874,9 @@ declare
   v_where_forged text;
   v_where_changed text;
   v_where_stray text;
+  v_gone text;
+  v_uncovered bigint;
+  v_where_uncovered text;
   v_head_digest bytea;
   v_count bigint;
   v_oldest_at timestamptz;
@@ -9584,6 +9887,12 @@ begin
 
   if not found then
     return query values ('the chain is known', false, 1::bigint, format('no chain is called %s', p_chain));
+    return;
+  end if;
+
+  v_gone := seals.gone_column(p_chain, array['xid', v_chain.id_column, v_chain.time_column]);
+  if v_gone is not null then
+    return query values ('sealed rows are what was sealed', false, 1::bigint, format('column %s is gone', v_gone));
     return;
   end if;
 
@@ -9618,13 +9927,19 @@ begin
       v_where_forged := coalesce(v_where_forged, format('seal %s', v_batch.seal_no));
     end if;
 
-    select * into v_rows
-    from seals.digest_rows(
-      v_chain, v_batch.columns, v_epoch.after_id, v_epoch.upto_id,
-      v_batch.from_xid, v_batch.from_id, v_batch.to_xid, v_batch.to_id
-    );
+    v_gone := seals.gone_column(p_chain, v_batch.columns);
+    if v_gone is null then
+      select * into v_rows
+      from seals.digest_rows(
+        v_chain, v_batch.columns, v_epoch.after_id, v_epoch.upto_id,
+        v_batch.from_xid, v_batch.from_id, v_batch.to_xid, v_batch.to_id
+      );
+    end if;
 
-    if row(v_rows.row_count, v_rows.max_id, v_rows.rows_digest)
+    if v_gone is not null then
+      v_changed := v_changed + 1;
+      v_where_changed := coalesce(v_where_changed, format('seal %s: column %s is gone', v_batch.seal_no, v_gone));
+    elsif row(v_rows.row_count, v_rows.max_id, v_rows.rows_digest)
       is distinct from row(v_batch.row_count, v_batch.max_id, v_batch.rows_digest) then
       v_changed := v_changed + 1;
       v_where_changed := coalesce(v_where_changed, format(
@@ -9694,9 +10009,14 @@ begin
     end if;
   end loop;
 
+  select count(*), (array_agg(u.details order by u.seal_no))[1]
+  into v_uncovered, v_where_uncovered
+  from seals.uncovered(p_chain, 0) as u;
+
   return query values
     ('seals follow each other without a gap', v_unlinked = 0, v_unlinked, v_where_unlinked),
     ('every seal is what its digest says', v_forged = 0, v_forged, v_where_forged),
+    ('every seal covers all columns', v_uncovered = 0, v_uncovered, v_where_uncovered),
     ('sealed rows are what was sealed', v_changed = 0, v_changed, v_where_changed),
     ('no row was added behind the seals', v_stray = 0, v_stray, v_where_stray);
 
@@ -10052,6 +10372,21 @@ begin
       period = v_rate[2]::integer * interval '1 second'
     where r.door = v_path[2]
       and r.scope::text = v_path[3];
+
+    with ahead as (
+      select b.subject, b.door, b.slot
+      from limits.buckets as b
+      where b.door = v_path[2]
+        and b.subject like v_path[3] || ':%'
+        and b.full_at > app.now() + v_rate[2]::integer * interval '1 second'
+      for no key update skip locked
+    )
+    update limits.buckets as b
+    set full_at = app.now() + v_rate[2]::integer * interval '1 second'
+    from ahead as a
+    where b.subject = a.subject
+      and b.door = a.door
+      and b.slot = a.slot;
   end if;
 
   perform audit.record(
@@ -10091,9 +10426,21 @@ begin
   end if;
 
   v_change := settings.lock_change(p_change_id);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
 
   if v_change.proposed_by = v_admin_id then
     perform app.fail('own_setting_change');
+  end if;
+  if not exists (
+    select
+    from identity.user_roles as r
+    where r.user_id = v_admin_id
+      and r.role = 'admin'
+      and r.granted_at <= v_change.proposed_at
+      and r.granted_by is distinct from v_change.proposed_by
+  ) then
+    perform app.fail('approver_not_independent');
   end if;
   if not exists (
     select
@@ -10166,6 +10513,8 @@ begin
   end if;
 
   perform settings.lock_setting(v_name);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
   v_value := settings.require_value(v_name, p_value);
 
   select c.*
@@ -10294,7 +10643,7 @@ CREATE FUNCTION settings.current() RETURNS TABLE(name text, type public.setting_
     format('limits.%s.%s', r.door, r.scope),
     'rate',
     format('%s per %s s', r.burst, extract(epoch from r.period)::integer),
-    1,
+    case when r.door in ('change_setting', 'approve_setting_change', 'reject_setting_change') then 5 else 1 end,
     1000000,
     null,
     false,
@@ -10472,15 +10821,15 @@ COMMENT ON FUNCTION settings.lock_change(p_change_id uuid) IS 'Lock an open prop
 CREATE FUNCTION settings.lock_setting(p_name text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  select pg_advisory_xact_lock(hashtextextended('setting ' || p_name, 0));
-$$;
+    AS $_$
+  select pg_advisory_xact_lock(hashtextextended('setting ' || regexp_replace(p_name, '^(consensus[.][^.]+)[.].*$', '\1'), 0));
+$_$;
 
 --
 -- Name: FUNCTION lock_setting(p_name text); Type: COMMENT; Schema: settings; Owner: -
 --
 
-COMMENT ON FUNCTION settings.lock_setting(p_name text) IS 'Wait for other changes of a setting.';
+COMMENT ON FUNCTION settings.lock_setting(p_name text) IS 'Wait for other changes of a setting, or of its kind of clip.';
 
 --
 -- Name: reject_setting_change(uuid, text, text); Type: FUNCTION; Schema: settings; Owner: -
@@ -10507,6 +10856,8 @@ begin
   end if;
 
   perform settings.lock_change(p_change_id);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
 
   update settings.changes as c
   set
@@ -10543,6 +10894,10 @@ declare
   v_value text := app.require_text('value', p_value, 1, 200);
   v_setting record;
   v_rate text[];
+  v_longest constant integer := case
+    when p_name ~ '^limits[.](change_setting|approve_setting_change|reject_setting_change)[.]' then 600
+    else 86400
+  end;
 begin
   select c.*
   into v_setting
@@ -10560,9 +10915,9 @@ begin
       end if;
     when 'rate' then
       v_rate := regexp_match(v_value, '^0*([0-9]{1,9}) per 0*([0-9]{1,9}) s$');
-      if (v_rate[1]::bigint between v_setting.lowest and v_setting.highest and v_rate[2]::bigint between 1 and 86400) is not true then
+      if (v_rate[1]::bigint between v_setting.lowest and v_setting.highest and v_rate[2]::bigint between 1 and v_longest) is not true then
         perform app.fail('invalid_input', format(
-          'value: %s to %s per 1 to 86400 s, such as 60 per 120 s', v_setting.lowest, v_setting.highest
+          'value: %s to %s per 1 to %s s, such as 60 per 120 s', v_setting.lowest, v_setting.highest, v_longest
         ));
       end if;
       v_value := format('%s per %s s', v_rate[1]::bigint, v_rate[2]::bigint);
@@ -10957,52 +11312,6 @@ CREATE TABLE flags.listed_users (
 --
 
 COMMENT ON TABLE flags.listed_users IS 'People who have a feature that is on, whatever its percentage.';
-
---
--- Name: erasures; Type: TABLE; Schema: identity; Owner: -
---
-
-CREATE TABLE identity.erasures (
-    user_id uuid NOT NULL,
-    requested_by uuid NOT NULL,
-    forfeits boolean NOT NULL,
-    erased_at timestamp with time zone NOT NULL,
-    sign_in_deleted_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    lease_id uuid,
-    lease_expires_at timestamp with time zone,
-    CONSTRAINT erasures_lease_is_whole CHECK (((lease_id IS NULL) = (lease_expires_at IS NULL)))
-);
-
---
--- Name: TABLE erasures; Type: COMMENT; Schema: identity; Owner: -
---
-
-COMMENT ON TABLE identity.erasures IS 'Erased accounts, by id alone. Kept, so that a restored backup can be cleaned again.';
-
---
--- Name: COLUMN erasures.forfeits; Type: COMMENT; Schema: identity; Owner: -
---
-
-COMMENT ON COLUMN identity.erasures.forfeits IS 'Whether money left in the wallets goes to the platform.';
-
---
--- Name: COLUMN erasures.sign_in_deleted_at; Type: COMMENT; Schema: identity; Owner: -
---
-
-COMMENT ON COLUMN identity.erasures.sign_in_deleted_at IS 'When Supabase Auth said that the user is gone.';
-
---
--- Name: COLUMN erasures.finished_at; Type: COMMENT; Schema: identity; Owner: -
---
-
-COMMENT ON COLUMN identity.erasures.finished_at IS 'When nothing was found any more, a while after erased_at: what was under way then has committed.';
-
---
--- Name: COLUMN erasures.lease_id; Type: COMMENT; Schema: identity; Owner: -
---
-
-COMMENT ON COLUMN identity.erasures.lease_id IS 'The try under way at Supabase Auth.';
 
 --
 -- Name: private_profiles; Type: TABLE; Schema: identity; Owner: -
@@ -13757,6 +14066,18 @@ GRANT ALL ON FUNCTION flags.set_flag_for_user(p_flag text, p_user_id uuid, p_is_
 REVOKE ALL ON FUNCTION identity.add_role(p_user_id uuid, p_role public.app_role, p_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION chase_sign_in(p_erasure identity.erasures); Type: ACL; Schema: identity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION identity.chase_sign_in(p_erasure identity.erasures) FROM PUBLIC;
+
+--
+-- Name: FUNCTION clear_person(p_user_id uuid); Type: ACL; Schema: identity; Owner: -
+--
+
+REVOKE ALL ON FUNCTION identity.clear_person(p_user_id uuid) FROM PUBLIC;
+
+--
 -- Name: FUNCTION create_profile(p_user_id uuid); Type: ACL; Schema: identity; Owner: -
 --
 
@@ -13770,10 +14091,10 @@ REVOKE ALL ON FUNCTION identity.custom_access_token(event jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION identity.custom_access_token(event jsonb) TO supabase_auth_admin;
 
 --
--- Name: FUNCTION erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean, p_keep_key text); Type: ACL; Schema: identity; Owner: -
+-- Name: FUNCTION erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean); Type: ACL; Schema: identity; Owner: -
 --
 
-REVOKE ALL ON FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean, p_keep_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION identity.erase(p_user_id uuid, p_requested_by uuid, p_reason text, p_forfeits boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION erase_account(p_user_id uuid, p_reason text, p_forfeit boolean, p_idempotency_key text); Type: ACL; Schema: identity; Owner: -
@@ -14158,6 +14479,12 @@ REVOKE ALL ON FUNCTION ledger.place_holds(p_holds ledger.hold_request[]) FROM PU
 REVOKE ALL ON FUNCTION ledger.post(p_postings ledger.posting[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION promised_amount(p_account_id bigint); Type: ACL; Schema: ledger; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ledger.promised_amount(p_account_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION release_holds(p_hold_ids bigint[], p_state ledger.hold_state); Type: ACL; Schema: ledger; Owner: -
 --
 
@@ -14443,6 +14770,12 @@ REVOKE ALL ON FUNCTION seals.digest_rows(p_chain seals.chains, p_columns text[],
 REVOKE ALL ON FUNCTION seals.follow_server(p_chain seals.chains, p_last seals.batches) FROM PUBLIC;
 
 --
+-- Name: FUNCTION gone_column(p_chain text, p_columns text[]); Type: ACL; Schema: seals; Owner: -
+--
+
+REVOKE ALL ON FUNCTION seals.gone_column(p_chain text, p_columns text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION has_head(p_chain text, p_seal_no bigint, p_digest text); Type: ACL; Schema: seals; Owner: -
 --
 
@@ -14496,6 +14829,12 @@ REVOKE ALL ON FUNCTION seals.tail(p_chain text, p_limit bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION seals.tg_batches__refuse_change() FROM PUBLIC;
+
+--
+-- Name: FUNCTION uncovered(p_chain text, p_after bigint); Type: ACL; Schema: seals; Owner: -
+--
+
+REVOKE ALL ON FUNCTION seals.uncovered(p_chain text, p_after bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION verify(p_chain text, p_head text); Type: ACL; Schema: seals; Owner: -

@@ -16,6 +16,7 @@ from procrastinate_app.deploy.tree import DeployRefused
 from procrastinate_app.doctor import (
     connection,
     grants,
+    limits,
     machine,
     queue,
     roles,
@@ -41,6 +42,7 @@ CHECKS: dict[str, Check] = {
     "code": schema.code,
     "objects": schema.objects,
     "grants": grants.grants,
+    "limits": limits.addresses,
     "clock": machine.clock,
     "worker": machine.settings,
     "secrets": secrets.secrets,

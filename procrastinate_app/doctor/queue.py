@@ -11,6 +11,7 @@ from procrastinate_app.doctor.finding import Case, Finding, Level
 SILENT = "1 minute"
 OVERDUE = "5 minutes"
 LAG = "2 minutes"
+LEAVING = "1 hour"
 
 
 def queue(case: Case) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def queue(case: Case) -> Iterator[Finding]:
         return
     found = [
         *_workers(case), *_stalled(case), *_unknown(case), *_dead(case), *_paused(case),
-        *_lagging(case),
+        *_lagging(case), *_erasures(case),
     ]  # fmt: skip
     yield from found
     if not any(finding.level > Level.OK for finding in found):
@@ -132,6 +133,28 @@ def _lagging(case: Case) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING, "queue", f"the oldest event of {stream} waits since {lag}",
             "Start a worker; if one runs, look for long transactions (above) and pauses.",
+        )  # fmt: skip
+
+
+def _erasures(case: Case) -> Iterator[Finding]:
+    """Who left and is not gone yet: the job tries for ever, so somebody must be told."""
+    if not case.exists("identity.erasures"):
+        return
+    signed, unfinished = case.row(
+        "select count(*) filter (where sign_in_deleted_at is null),"
+        " count(*) filter (where sign_in_deleted_at is not null)"
+        " from identity.erasures where finished_at is null and erased_at < now() - %s::interval",
+        [LEAVING],
+    )
+    if signed:
+        yield Finding(
+            Level.WARNING, "queue", f"{signed} erased accounts still have their sign-in",
+            "hub jobs list --what identity:delete_sign_in",
+        )  # fmt: skip
+    if unfinished:
+        yield Finding(
+            Level.WARNING, "queue", f"{unfinished} erasures are not finished: they fail, or money "
+            "is held", "The log of the server says why: look for `erasure of`.",
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ as $$
     ('already_decided', 409, 'Voting on this clip has ended.', 'Take the clip off the screen and go on with the next one.'),
     ('already_reversed', 409, 'This transfer has been reversed before.', null),
     ('append_only', 403, 'These rows are never changed or removed.', 'Write a new row that corrects the old one.'),
+    ('approver_not_independent', 403, 'Who approves a change was an admin before it was proposed, and not made one by its proposer.', 'Ask another admin.'),
     ('clip_not_found', 404, 'There is no such clip.', null),
     ('flag_not_found', 404, 'There is no such feature flag.', 'set_flag makes one.'),
     ('handle_taken', 409, 'This handle belongs to somebody else.', 'Choose another handle.'),

@@ -24,6 +24,7 @@ declare
   v_flag_name text := app.require_text('flag', p_flag, 1, 63);
   v_description text := app.require_text('description', p_description, 0, 500);
   v_reason text := app.require_text('reason', p_reason, 1, 2000);
+  v_percentage numeric := trim_scale(p_percentage);
   v_answer jsonb;
   v_before flags.flags;
   v_flag flags.flags;
@@ -36,9 +37,12 @@ begin
   if (p_percentage between 0 and 100) is false or p_percentage = 'NaN' then
     perform app.fail('invalid_input', 'percentage: 0 to 100');
   end if;
+  if scale(v_percentage) > 2 then
+    perform app.fail('invalid_input', 'percentage: two decimals at most');
+  end if;
 
   v_answer := app.claim_idempotency_key(v_admin_id, v_key, 'set_flag', jsonb_build_object(
-    'flag', v_flag_name, 'is_on', p_is_on, 'percentage', p_percentage,
+    'flag', v_flag_name, 'is_on', p_is_on, 'percentage', v_percentage,
     'description', v_description, 'reason', v_reason
   ));
   if v_answer is not null then
@@ -53,13 +57,13 @@ begin
 
   insert into flags.flags as f (flag, is_on, percentage, description, created_at, updated_at)
   values (
-    v_flag_name, coalesce(p_is_on, false), coalesce(p_percentage, 100), coalesce(v_description, ''),
+    v_flag_name, coalesce(p_is_on, false), coalesce(v_percentage, 100), coalesce(v_description, ''),
     app.now(), app.now()
   )
   on conflict on constraint flags_pkey do update
   set
     is_on = coalesce(p_is_on, f.is_on),
-    percentage = coalesce(p_percentage, f.percentage),
+    percentage = coalesce(v_percentage, f.percentage),
     description = case when p_description is null then f.description else coalesce(v_description, '') end,
     updated_at = app.now()
   returning f.* into v_flag;

@@ -46,7 +46,8 @@ begin
   if not found then
     perform app.fail('flag_not_found');
   end if;
-  if not exists (select from public.profiles as p where p.id = p_user_id) then
+  if not exists (select from public.profiles as p where p.id = p_user_id)
+    or exists (select from identity.erasures as e where e.user_id = p_user_id) then
     perform app.fail('user_not_found');
   end if;
 

@@ -20,7 +20,8 @@ begin
   if p_role is null then
     perform app.fail('invalid_input', 'role: must be given');
   end if;
-  if not exists (select from public.profiles as p where p.id = p_user_id) then
+  if not exists (select from public.profiles as p where p.id = p_user_id)
+    or exists (select from identity.erasures as e where e.user_id = p_user_id) then
     perform app.fail('user_not_found');
   end if;
 

@@ -4,16 +4,19 @@
 -- find the row of identity.erasures. Profile and roles first, so that what the person has under way
 -- is waited for; after that nothing is waited for (leases in use are left to the job), so that this
 -- deadlocks with nobody. The profile's row stays, nameless, for what is kept names its id.
--- Money in a wallet, or promised to it, must be forfeited expressly; a debt is no obstacle.
+-- Money in a wallet, or promised to it, must be forfeited expressly; a debt is no obstacle. It is
+-- looked for last, when what was waited for has committed; what is promised in that very moment is
+-- given up by the job.
 -- Locks the admin roles when the person holds one: the last admin stays.
 -- Callers: identity.erase_my_account, identity.erase_account. Fails with wallet_not_empty, last_admin.
+
+drop function if exists identity.erase(uuid, uuid, text, boolean, text);
 
 create or replace function identity.erase(
   p_user_id uuid,
   p_requested_by uuid,
   p_reason text,
-  p_forfeits boolean,
-  p_keep_key text default null
+  p_forfeits boolean
 )
 returns public.account_erasure
 language plpgsql
@@ -39,19 +42,6 @@ begin
     return row(v_erasure.user_id, v_erasure.erased_at, v_erasure.sign_in_deleted_at, v_erasure.forfeits);
   end if;
 
-  select string_agg(
-    format('%s: %s in the wallet, %s promised', a.currency, a.posted, ledger.pending_amount(a.id)),
-    '; ' order by a.currency
-  )
-  into v_money
-  from ledger.accounts as a
-  where a.owner_id = p_user_id
-    and (a.posted > 0 or ledger.pending_amount(a.id) > 0);
-
-  if v_money is not null and not p_forfeits then
-    perform app.fail('wallet_not_empty', v_money);
-  end if;
-
   if exists (select from identity.user_roles as r where r.user_id = p_user_id and r.role = 'admin') then
     perform
     from identity.user_roles as r
@@ -70,31 +60,26 @@ begin
     end if;
   end if;
 
-  update public.profiles as p
-  set
-    handle = 'erased_' || left(replace(gen_random_uuid()::text, '-', ''), 20),
-    display_name = '',
-    avatar_path = null,
-    bio = '',
-    updated_at = app.now()
-  where p.id = p_user_id;
-
-  with gone as (
-    delete from identity.user_roles as r
+  v_roles := array(
+    select r.role
+    from identity.user_roles as r
     where r.user_id = p_user_id
-    returning r.role
+    order by r.role
+  );
+  perform identity.clear_person(p_user_id);
+
+  select string_agg(
+    format('%s: %s in the wallet, %s promised', a.currency, a.posted, ledger.promised_amount(a.id)),
+    '; ' order by a.currency
   )
-  select coalesce(array_agg(g.role order by g.role), '{}') into v_roles from gone as g;
+  into v_money
+  from ledger.accounts as a
+  where a.owner_id = p_user_id
+    and (a.posted > 0 or ledger.promised_amount(a.id) > 0);
 
-  delete from identity.private_profiles as s
-  where s.user_id = p_user_id;
-
-  delete from flags.listed_users as f
-  where f.user_id = p_user_id;
-
-  delete from app.idempotency_keys as k
-  where k.user_id = p_user_id
-    and k.key is distinct from p_keep_key;
+  if v_money is not null and not p_forfeits then
+    perform app.fail('wallet_not_empty', v_money);
+  end if;
 
   delete from consensus.leases as l
   where l.clip_id in (
@@ -115,8 +100,8 @@ begin
 end;
 $$;
 
-comment on function identity.erase(uuid, uuid, text, boolean, text) is
+comment on function identity.erase(uuid, uuid, text, boolean) is
 'Erase an account; returns its erasure, also when it was erased before.';
 
-revoke all on function identity.erase(uuid, uuid, text, boolean, text)
+revoke all on function identity.erase(uuid, uuid, text, boolean)
 from public, anon, authenticated, service_role;

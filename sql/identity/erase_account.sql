@@ -35,10 +35,12 @@ begin
     perform app.fail('user_not_found');
   end if;
 
-  v_erasure := identity.erase(
-    p_user_id, v_admin_id, v_reason, coalesce(p_forfeit, false),
-    case when p_user_id = v_admin_id then v_key end
-  );
+  v_erasure := identity.erase(p_user_id, v_admin_id, v_reason, coalesce(p_forfeit, false));
+
+  -- asked again: another admin may have been waited for, who erased this one or took the role
+  if p_user_id <> v_admin_id then
+    perform app.require_role('admin');
+  end if;
   perform app.store_idempotent_response(v_admin_id, v_key, to_jsonb(v_erasure));
   return v_erasure;
 end;

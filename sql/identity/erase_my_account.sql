@@ -36,7 +36,7 @@ begin
   end if;
 
   v_erasure := identity.erase(
-    v_user_id, v_user_id, null, p_confirm = 'erase my account and forfeit my balance', v_key
+    v_user_id, v_user_id, null, p_confirm = 'erase my account and forfeit my balance'
   );
   perform app.store_idempotent_response(v_user_id, v_key, to_jsonb(v_erasure));
   return v_erasure;

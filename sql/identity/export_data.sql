@@ -79,7 +79,7 @@ as $$
         'currency', a.currency,
         'posted', a.posted,
         'held', a.held,
-        'pending', ledger.pending_amount(a.id),
+        'pending', ledger.promised_amount(a.id),
         'created_at', a.created_at
       ) order by a.currency), '[]')
       from ledger.accounts as a
@@ -122,6 +122,12 @@ as $$
         from audit.events as e
         where e.subject_type = 'user'
           and e.subject_id = p_user_id::text
+          and e.actor_id is distinct from p_user_id
+        union all
+        select e.at, e.action, e.subject_type, e.subject_id, e.reason, false
+        from audit.events as e
+        where e.subject_type = 'flag'
+          and e.details ->> 'user_id' = p_user_id::text
           and e.actor_id is distinct from p_user_id
       ) as r
     )

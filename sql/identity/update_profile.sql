@@ -47,6 +47,13 @@ begin
     perform app.fail('invalid_input', 'timezone: an IANA name such as Africa/Accra');
   end if;
 
+  -- asked again under the lock: an erasure may have been waited for
+  perform
+  from public.profiles as p
+  where p.id = v_user_id
+  for no key update;
+  perform app.require_member();
+
   update public.profiles as p
   set
     handle = coalesce(v_handle, p.handle),

@@ -51,11 +51,18 @@ begin
     return 'merged';
   end if;
 
-  perform procrastinate.procrastinate_retry_job_v2(
-    p_job_id,
-    clock_timestamp() + jobs.backoff(v_job.attempts + 1, '1 second', '1 minute'),
-    null, null, null
-  );
+  begin
+    perform procrastinate.procrastinate_retry_job_v2(
+      p_job_id,
+      clock_timestamp() + jobs.backoff(v_job.attempts + 1, '1 second', '1 minute'),
+      null, null, null
+    );
+  exception when unique_violation then
+    -- the other one's transaction had not committed when we looked
+    perform procrastinate.procrastinate_finish_job_v1(p_job_id, 'aborted', true);
+    return 'merged';
+  end;
+
   return 'given_back';
 end;
 $$;

@@ -16,7 +16,13 @@ begin
   end if;
 
   insert into jobs.contexts (job_id, request_id, traceparent, tracestate)
-  values (p_job_id, app.request_id(), app.traceparent(), app.tracestate());
+  values (p_job_id, app.request_id(), app.traceparent(), app.tracestate())
+  on conflict (job_id) do update
+  set
+    request_id = excluded.request_id,
+    traceparent = excluded.traceparent,
+    tracestate = excluded.tracestate,
+    created_at = clock_timestamp();
 end;
 $$;
 

@@ -4,8 +4,8 @@
 -- made where it is missing. Where others hold all that are left, one of those is waited for, five
 -- seconds at most: its holder may still fail and give it back, so only then is it known whether the
 -- limit is reached. What to try is chosen anew each time by what is committed at that moment:
--- nobody waits for a used up slot, which those who came too late still hold, so callers cannot wait
--- for each other in a circle.
+-- nobody waits for a used up slot, which those who came too late still hold. Two callers who each
+-- hold the last slot the other wants can still wait in a circle; Postgres ends it, and one is refused.
 -- Retry-After is the time until the first slot has a call again, in whole seconds rounded up.
 -- Callers: limits.spend. Fails with rate_limited.
 

@@ -5,7 +5,7 @@
 -- themselves are neither locked nor touched. Rows of one position (a table whose number repeats)
 -- go into one seal. In an epoch that has ended every row is final.
 -- Holds the chain's row for the time of one batch; another sealer leaves it alone and returns 0.
--- Stops when the row sealed last is gone: sealing over a hole would bury it.
+-- Stops when the row sealed last is gone, or a column: sealing over a hole would bury it.
 -- Callers: seals.seal.
 
 create or replace function seals.seal_chain(p_chain text, p_limit integer)
@@ -45,6 +45,11 @@ begin
       raise internal_error using
         message = format('%s: the row that was sealed last is gone', p_chain),
         hint = 'Run hub seal verify with a head kept outside the database.';
+    end if;
+    if seals.gone_column(p_chain, v_last.columns) is not null then
+      raise internal_error using
+        message = format('%s: the sealed column %s is gone', p_chain, seals.gone_column(p_chain, v_last.columns)),
+        hint = 'Sealed columns are neither renamed nor dropped.';
     end if;
   end if;
 

@@ -5,6 +5,7 @@
 -- off or rebuilt. Without it the chain is only held against itself: whoever can rewrite rows and
 -- seals together, as a superuser can, passes; the last check then is null, which is not a yes.
 -- What lies after the head is consistent, not proved; what is not sealed yet is only counted.
+-- A seal that leaves columns out is one too many: the head may have been taken over it.
 -- A function that a superuser replaced proves nothing: where that is to be feared, restore a copy
 -- elsewhere, deploy to it, and ask there.
 --
@@ -31,6 +32,9 @@ declare
   v_where_forged text;
   v_where_changed text;
   v_where_stray text;
+  v_gone text;
+  v_uncovered bigint;
+  v_where_uncovered text;
   v_head_digest bytea;
   v_count bigint;
   v_oldest_at timestamptz;
@@ -41,6 +45,12 @@ begin
 
   if not found then
     return query values ('the chain is known', false, 1::bigint, format('no chain is called %s', p_chain));
+    return;
+  end if;
+
+  v_gone := seals.gone_column(p_chain, array['xid', v_chain.id_column, v_chain.time_column]);
+  if v_gone is not null then
+    return query values ('sealed rows are what was sealed', false, 1::bigint, format('column %s is gone', v_gone));
     return;
   end if;
 
@@ -75,13 +85,19 @@ begin
       v_where_forged := coalesce(v_where_forged, format('seal %s', v_batch.seal_no));
     end if;
 
-    select * into v_rows
-    from seals.digest_rows(
-      v_chain, v_batch.columns, v_epoch.after_id, v_epoch.upto_id,
-      v_batch.from_xid, v_batch.from_id, v_batch.to_xid, v_batch.to_id
-    );
+    v_gone := seals.gone_column(p_chain, v_batch.columns);
+    if v_gone is null then
+      select * into v_rows
+      from seals.digest_rows(
+        v_chain, v_batch.columns, v_epoch.after_id, v_epoch.upto_id,
+        v_batch.from_xid, v_batch.from_id, v_batch.to_xid, v_batch.to_id
+      );
+    end if;
 
-    if row(v_rows.row_count, v_rows.max_id, v_rows.rows_digest)
+    if v_gone is not null then
+      v_changed := v_changed + 1;
+      v_where_changed := coalesce(v_where_changed, format('seal %s: column %s is gone', v_batch.seal_no, v_gone));
+    elsif row(v_rows.row_count, v_rows.max_id, v_rows.rows_digest)
       is distinct from row(v_batch.row_count, v_batch.max_id, v_batch.rows_digest) then
       v_changed := v_changed + 1;
       v_where_changed := coalesce(v_where_changed, format(
@@ -151,9 +167,14 @@ begin
     end if;
   end loop;
 
+  select count(*), (array_agg(u.details order by u.seal_no))[1]
+  into v_uncovered, v_where_uncovered
+  from seals.uncovered(p_chain, 0) as u;
+
   return query values
     ('seals follow each other without a gap', v_unlinked = 0, v_unlinked, v_where_unlinked),
     ('every seal is what its digest says', v_forged = 0, v_forged, v_where_forged),
+    ('every seal covers all columns', v_uncovered = 0, v_uncovered, v_where_uncovered),
     ('sealed rows are what was sealed', v_changed = 0, v_changed, v_where_changed),
     ('no row was added behind the seals', v_stray = 0, v_stray, v_where_stray);
 

@@ -1,5 +1,8 @@
 -- Write a setting's new value to where it lives, and record it. The value has been checked.
 --
+-- Where a limit's period becomes shorter, nobody waits longer than the new one: what was used up
+-- under the old is cut to it. Slots that a call holds at this moment are passed over, so that this
+-- waits for no caller, who may wait for us.
 -- Callers: settings.change_setting, settings.approve_setting_change.
 
 create or replace function settings.apply(
@@ -42,6 +45,21 @@ begin
       period = v_rate[2]::integer * interval '1 second'
     where r.door = v_path[2]
       and r.scope::text = v_path[3];
+
+    with ahead as (
+      select b.subject, b.door, b.slot
+      from limits.buckets as b
+      where b.door = v_path[2]
+        and b.subject like v_path[3] || ':%'
+        and b.full_at > app.now() + v_rate[2]::integer * interval '1 second'
+      for no key update skip locked
+    )
+    update limits.buckets as b
+    set full_at = app.now() + v_rate[2]::integer * interval '1 second'
+    from ahead as a
+    where b.subject = a.subject
+      and b.door = a.door
+      and b.slot = a.slot;
   end if;
 
   perform audit.record(

@@ -1,9 +1,11 @@
 -- Approve a proposed change as its second admin: it takes effect at once, and only once.
 --
--- Refused when it is one's own, when it has been decided, has expired, or its proposer is no
+-- Two accounts are not two people: whoever approves was an admin before the proposal, and was not
+-- made one by its proposer. Refused when it is one's own, when it has been decided, has expired, or its proposer is no
 -- admin any more; and when the setting is no longer what the proposal was made against.
 -- Callers: admins. Audited. Locks the setting by name, then the change. Fails with not_permitted,
--- rate_limited, setting_change_not_found, own_setting_change, setting_change_closed,
+-- rate_limited, setting_change_not_found, own_setting_change, approver_not_independent,
+-- setting_change_closed,
 -- setting_not_found, invalid_input, idempotency_key_reused, idempotency_key_in_use.
 
 create or replace function settings.approve_setting_change(p_change_id uuid, p_idempotency_key text)
@@ -29,9 +31,21 @@ begin
   end if;
 
   v_change := settings.lock_change(p_change_id);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
 
   if v_change.proposed_by = v_admin_id then
     perform app.fail('own_setting_change');
+  end if;
+  if not exists (
+    select
+    from identity.user_roles as r
+    where r.user_id = v_admin_id
+      and r.role = 'admin'
+      and r.granted_at <= v_change.proposed_at
+      and r.granted_by is distinct from v_change.proposed_by
+  ) then
+    perform app.fail('approver_not_independent');
   end if;
   if not exists (
     select

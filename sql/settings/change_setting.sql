@@ -38,6 +38,8 @@ begin
   end if;
 
   perform settings.lock_setting(v_name);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
   v_value := settings.require_value(v_name, p_value);
 
   select c.*

@@ -60,7 +60,7 @@ as $$
     format('limits.%s.%s', r.door, r.scope),
     'rate',
     format('%s per %s s', r.burst, extract(epoch from r.period)::integer),
-    1,
+    case when r.door in ('change_setting', 'approve_setting_change', 'reject_setting_change') then 5 else 1 end,
     1000000,
     null,
     false,

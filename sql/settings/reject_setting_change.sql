@@ -31,6 +31,8 @@ begin
   end if;
 
   perform settings.lock_change(p_change_id);
+  -- The lock may have been waited for.
+  perform app.require_role('admin');
 
   update settings.changes as c
   set

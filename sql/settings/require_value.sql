@@ -1,6 +1,7 @@
 -- A new value of a setting, written as its type is, or a refusal that says what it may be.
 --
 -- Callers: settings.change_setting, settings.approve_setting_change (bounds may have moved since).
+-- The limits of the doors that change settings stay passable, or one mistake could not be mended.
 -- Fails with setting_not_found, invalid_input.
 
 create or replace function settings.require_value(p_name text, p_value text)
@@ -13,6 +14,10 @@ declare
   v_value text := app.require_text('value', p_value, 1, 200);
   v_setting record;
   v_rate text[];
+  v_longest constant integer := case
+    when p_name ~ '^limits[.](change_setting|approve_setting_change|reject_setting_change)[.]' then 600
+    else 86400
+  end;
 begin
   select c.*
   into v_setting
@@ -30,9 +35,9 @@ begin
       end if;
     when 'rate' then
       v_rate := regexp_match(v_value, '^0*([0-9]{1,9}) per 0*([0-9]{1,9}) s$');
-      if (v_rate[1]::bigint between v_setting.lowest and v_setting.highest and v_rate[2]::bigint between 1 and 86400) is not true then
+      if (v_rate[1]::bigint between v_setting.lowest and v_setting.highest and v_rate[2]::bigint between 1 and v_longest) is not true then
         perform app.fail('invalid_input', format(
-          'value: %s to %s per 1 to 86400 s, such as 60 per 120 s', v_setting.lowest, v_setting.highest
+          'value: %s to %s per 1 to %s s, such as 60 per 120 s', v_setting.lowest, v_setting.highest, v_longest
         ));
       end if;
       v_value := format('%s per %s s', v_rate[1]::bigint, v_rate[2]::bigint);

@@ -158,6 +158,17 @@ BROKEN = {
         " values (1, 'jobs:purge', '{{}}', 'exhausted', 2)",
         "queue", "1 dead letters of jobs:purge", "hub jobs list --state dead",
     ),
+    "sign-in left": (
+        "insert into identity.erasures (user_id, requested_by, forfeits, erased_at)"
+        " select i, i, false, now() - interval '2 hours' from gen_random_uuid() as i",
+        "queue", "1 erased accounts still have their sign-in", "identity:delete_sign_in",
+    ),
+    "erasure not finished": (
+        "insert into identity.erasures (user_id, requested_by, forfeits, erased_at,"
+        " sign_in_deleted_at) select i, i, false, now() - interval '2 hours', now()"
+        " from gen_random_uuid() as i",
+        "queue", "1 erasures are not finished", "erasure of",
+    ),
     "stream waits": (
         "update jobs.streams set paused_until = now() + interval '1 hour' where true",
         "queue", "the stream realtime waits for its provider", "status",
@@ -317,6 +328,41 @@ def test_clock_two_minutes_off(diagnose: Diagnose, off: float, level: Level | No
         assert "this machine is 120 s ahead of the database" in found[0].text
         assert "retry at" in found[0].text
         assert "timedatectl" in found[0].mend
+
+
+def test_the_address_header_of_another_place_is_told(
+    conn: Connection, diagnose: Diagnose, environment: pytest.MonkeyPatch
+) -> None:
+    """APP-6: the default suits hosted Supabase alone; on a test machine it does not matter."""
+    assert diagnose("limits") == []
+    environment.setenv("HUB_ENVIRONMENT", "production")
+    [found] = diagnose("limits")
+    assert "cf-connecting-ip, which Cloudflare sets" in found.text
+    assert "limits.trusted_proxies" in found.mend
+    with environment.context() as patch:
+        patch.setattr(
+            "procrastinate_app.doctor.limits.database_host", lambda url: "db.abc.supabase.co"
+        )
+        assert diagnose("limits") == []
+    conn.execute(
+        "update settings.entries set value = 'x-forwarded-for'"
+        " where name = 'limits.client_address_header'"
+    )
+    assert diagnose("limits") == []
+
+
+def test_callers_without_an_address_are_told(conn: Connection, diagnose: Diagnose) -> None:
+    """APP-6: most of the slots in use are those of the unknown."""
+    slot = (
+        "insert into limits.buckets select %s, 'cast_vote', n, now() + %s::interval, 0"
+        " from generate_series(1, %s) as n"
+    )
+    conn.execute(slot, ["ip:203.0.113.7", "1 hour", 2])
+    conn.execute(slot, ["ip:unknown", "-1 hour", 9])
+    assert diagnose("limits") == []
+    conn.execute("update limits.buckets set full_at = now() + interval '1 hour'")
+    [found] = diagnose("limits")
+    assert "without an address in cf-connecting-ip" in found.text
 
 
 def test_stopped_business_clock(

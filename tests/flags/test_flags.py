@@ -225,3 +225,18 @@ def test_only_admins_see_and_change_flags(db: Connection, admin: UUID) -> None:
             db.execute("update flags.flags set is_on = true where true")
         with refused(db, "42501"):
             db.execute("select flags.is_on('new_feed', null)")
+
+
+def test_a_percentage_has_two_decimals_at_most(db: Connection, admin: UUID) -> None:
+    """99.999 is not everybody."""
+    for given in ("99.999", "0.001"):
+        with refused(db, "invalid_input") as refusal:
+            set_flag(db, admin, percentage=Decimal(given))
+        assert refusal.details == "percentage: two decimals at most"
+    assert set_flag(db, admin, percentage=Decimal("99.990"))[2] == Decimal("99.99")
+
+
+def test_one_number_written_two_ways_is_one_request(db: Connection, admin: UUID) -> None:
+    """APP-5: the repeat of a call may write 10 as 10.0."""
+    first = set_flag(db, admin, percentage=Decimal("10"), idempotency_key="k")
+    assert set_flag(db, admin, percentage=Decimal("10.0"), idempotency_key="k") == first

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.consensus.invariants import broken
-from tests.support.callers import Connection, as_user, call, one, refused
+from tests.support.callers import Connection, as_user, become, call, one, refused
 from tests.support.databases import FreshDatabase
 from tests.support.money import account, fund, open_wallet, read_account
-from tests.support.parallel import refusals, together
+from tests.support.parallel import refusals, together, wait_until_any_waits
 from tests.support.people import give_role, make_admin, make_people, make_user
 from tests.support.work import submit, vote
 
@@ -164,6 +165,18 @@ def test_money_left_is_asked_about_first(db: Connection) -> None:
     assert one(db, "select app.is_member(%s)", [author])
 
 
+def test_an_admin_too_is_asked_about_money_that_is_only_promised(db: Connection) -> None:
+    """IDN-4"""
+    fund(db)
+    author, *voters = (make_user(db) for _ in range(3))
+    clip = submit(db, author)
+    for voter in voters:
+        vote(db, voter, clip)
+    with as_user(db, make_admin(db)), refused(db, "wallet_not_empty") as refusal:
+        call(db, "erase_account", user_id=author, reason="x")
+    assert refusal.details == "USD: 0 in the wallet, 10 promised"
+
+
 def test_money_given_up_goes_to_the_platform_and_the_books_agree(db: Connection) -> None:
     """IDN-4, LED-1, LED-3: each promise resolves once, each balance is booked."""
     fund(db)
@@ -179,7 +192,7 @@ def test_money_given_up_goes_to_the_platform_and_the_books_agree(db: Connection)
     finish(db)
     assert read_account(db, wallet).posted == 0
     assert read_account(db, revenue).posted == 500
-    assert one(db, "select ledger.pending_amount(%s)", [wallet]) == 0
+    assert one(db, "select ledger.promised_amount(%s)", [wallet]) == 0
     assert broken(db) == []
     # the clips settle later as if the author had been promised nothing
     db.execute("select app.freeze_clock(now() + interval '8 days')")
@@ -309,8 +322,147 @@ def test_it_is_finished_once_nothing_is_found_a_minute_later(db: Connection, per
     )
     db.execute("select app.freeze_clock(now() + interval '2 minutes')")
     assert finish(db) == 1
+    assert one(db, unfinished) == 1  # Supabase Auth has not said yet that the user is gone
+    db.execute("update identity.erasures set sign_in_deleted_at = app.now()")
+    finish(db)
     assert one(db, unfinished) == 0
     assert "late" not in everything(db)
+
+
+def test_a_lost_job_does_not_keep_the_sign_in(db: Connection, person: UUID) -> None:
+    """IDN-4: a worker of an older release does not know the task and ends it as failed."""
+    waiting = (
+        "select count(*) from procrastinate.procrastinate_jobs"
+        " where task_name = 'identity:delete_sign_in' and status = 'todo'"
+    )
+    erase(db, person)
+    db.execute(
+        "update procrastinate.procrastinate_jobs set status = 'failed'"
+        " where task_name = 'identity:delete_sign_in'"
+    )
+    finish(db)
+    assert one(db, waiting) == 0  # somebody may still be at it
+    db.execute("select app.freeze_clock(now() + interval '2 minutes')")
+    finish(db)
+    finish(db)
+    assert one(db, waiting) == 1
+
+
+def test_what_a_call_under_way_wrote_after_the_erasure_goes_too(
+    fresh_db: FreshDatabase,
+) -> None:
+    """IDN-4, R49: the call had passed its check, and waited."""
+    owner = fresh_db.connect()
+    user = make_user(owner)
+    leaving = fresh_db.connect(autocommit=False)
+    become(leaving, user)
+    call(leaving, "erase_my_account", confirm=YES)
+
+    def rename() -> None:
+        with fresh_db.as_user(user) as conn:
+            call(conn, "update_profile", handle="trace_handle", bio="trace-bio")
+
+    def leave() -> None:
+        wait_until_any_waits(owner)
+        leaving.commit()
+
+    assert refusals(together([rename, leave])) == ["not_a_member"]
+    # and what slipped in by any other way is found by the job
+    owner.execute("update public.profiles set bio = 'trace-bio' where id = %s", [user])
+    owner.execute(
+        "insert into app.idempotency_keys (user_id, key, door, request_digest, response)"
+        " values (%s, 'k', 'submit_clip', 'x', '{\"transcript\": \"trace-said\"}')",
+        [user],
+    )
+    assert finish(owner) == 2
+    found = everything(owner)
+    assert [trace for trace in TRACES if trace in found] == []
+
+
+def test_money_promised_at_the_very_moment_is_given_up(db: Connection) -> None:
+    """IDN-4, LED-3: nobody is left who could have it, and the books agree."""
+    fund(db)
+    author, *voters = (make_user(db) for _ in range(3))
+    clip = submit(db, author)
+    for voter in voters:
+        vote(db, voter, clip)
+    db.execute(
+        "insert into identity.erasures (user_id, requested_by, forfeits, erased_at)"
+        " values (%s, %s, false, app.now())",
+        [author, author],
+    )
+    wallet = one(db, "select id from ledger.accounts where owner_id = %s", [author])
+    assert one(db, "select ledger.promised_amount(%s)", [wallet]) == 10
+    finish(db)
+    assert one(db, "select ledger.promised_amount(%s)", [wallet]) == 0
+    assert broken(db) == []
+
+
+def test_money_that_was_waited_for_is_asked_about(fresh_db: FreshDatabase) -> None:
+    """IDN-4: a deciding vote was under way, its promise not committed yet."""
+    owner = fresh_db.connect()
+    fund(owner)
+    author, reviewer, decider = (make_user(owner) for _ in range(3))
+    clip = submit(owner, author)
+    vote(owner, reviewer, clip)
+    deciding = fresh_db.connect(autocommit=False)
+    become(deciding, decider)
+    call(deciding, "cast_vote", clip_id=clip, label="valid")
+
+    def leave() -> None:
+        with fresh_db.as_user(reviewer) as conn:
+            call(conn, "erase_my_account", confirm=YES)
+
+    def decide() -> None:
+        wait_until_any_waits(owner)
+        deciding.commit()
+
+    assert refusals(together([leave, decide])) == ["wallet_not_empty"]
+    assert one(owner, "select app.is_member(%s)", [reviewer])
+
+
+def test_one_erasure_that_fails_does_not_stop_the_others(db: Connection, person: UUID) -> None:
+    """IDN-4"""
+    other = make_user(db)
+    erase(db, person)
+    erase(db, other)
+    db.execute("update public.profiles set bio = 'late' where id in (%s, %s)", [person, other])
+    db.execute(
+        "alter table public.profiles add constraint stuck"
+        f" check (id <> '{person}' or bio <> '') not valid"
+    )
+    db.execute("update identity.erasures set erased_at = now() - interval '1 hour'"
+               " where user_id = %s", [person])  # fmt: skip
+    finish(db)
+    assert one(db, "select bio from public.profiles where id = %s", [other]) == ""
+    assert one(db, "select bio from public.profiles where id = %s", [person]) == "late"
+
+
+def test_nobody_gives_an_erased_person_a_role_or_a_flag(db: Connection, person: UUID) -> None:
+    """IDN-2, IDN-4: they answer like unknown."""
+    erase(db, person)
+    admin = make_admin(db)
+    with as_user(db, admin), refused(db, "user_not_found"):
+        call(db, "grant_role", user_id=person, role="admin", reason="x")
+    db.execute("insert into flags.flags (flag, description) values ('new', 'x')")
+    with as_user(db, admin), refused(db, "user_not_found"):
+        call(db, "set_flag_for_user", flag="new", user_id=person, is_listed=True, reason="x")
+
+
+def test_admins_who_erase_each_other_do_not_both_succeed(fresh_db: FreshDatabase) -> None:
+    """IDN-2, IDN-4: who is erased meanwhile erases nobody."""
+    owner = fresh_db.connect()
+    make_admin(owner)
+
+    def erase_other(admin: UUID, target: UUID) -> None:
+        with fresh_db.as_user(admin) as conn:
+            call(conn, "erase_account", user_id=target, reason="x")
+
+    for _ in range(5):
+        first, second = make_admin(owner), make_admin(owner)
+        pairs = [(first, second), (second, first)]
+        found = together([partial(erase_other, *pair) for pair in pairs])
+        assert refusals(found) in (["not_permitted"], ["not_a_member"]), found
 
 
 def test_votes_and_erasures_at_once(fresh_db: FreshDatabase) -> None:

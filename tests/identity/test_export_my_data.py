@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.callers import Connection, as_user, call, one, refused
+from tests.support.money import fund
 from tests.support.people import make_admin, make_user
 from tests.support.work import submit, vote
 from tests.support.world import World, make_world
@@ -124,6 +125,31 @@ def test_nobody_else_is_in_it(db: Connection, world: World) -> None:
         # what one did to others stands in one's own record
         assert {other for other in others if other not in record} == set()
     assert str(admin) not in json.dumps(export(db, world.author))
+
+
+def test_what_admins_did_about_one_is_in_ones_own_record(db: Connection) -> None:
+    """IDN-4: also being put on a flag's list; not that somebody else was."""
+    admin, user, other = make_admin(db), make_user(db), make_user(db)
+    db.execute("insert into flags.flags (flag, description) values ('beta', 'x')")
+    with as_user(db, admin):
+        for listed in (user, other):
+            call(
+                db, "set_flag_for_user", flag="beta", user_id=listed, is_listed=True, reason="test"
+            )
+    [row] = export(db, user)["record"]
+    assert (row["action"], row["subject_id"], row["acted"]) == ("flag_list_changed", "beta", False)
+    assert str(admin) not in json.dumps(export(db, user))
+
+
+def test_an_operators_export_says_what_is_promised_too(db: Connection) -> None:
+    """IDN-4: nobody is signed in then."""
+    fund(db)
+    author, *voters = (make_user(db) for _ in range(3))
+    clip = submit(db, author)
+    for voter in voters:
+        vote(db, voter, clip)
+    [wallet] = one(db, "select identity.export_data(%s)", [author])["wallets"]
+    assert (wallet["posted"], wallet["pending"]) == (0, 10)
 
 
 def test_whoever_has_an_account_may_have_their_data(db: Connection, world: World) -> None:

@@ -122,3 +122,18 @@ def test_clients_cannot_reach_the_queue(db: Connection, role: str, query: str) -
         as_user(db, "11111111-1111-4111-8111-111111111111", role),
     ):
         db.execute(query)
+
+
+def test_a_context_left_of_another_job_does_not_stop_it(db: Connection) -> None:
+    """JOB-1, JOB-2: ids come again after a restore; nor is it taken for a clash of locks."""
+    for arguments in ("", ", p_queueing_lock => 'one'"):
+        db.execute(
+            "insert into jobs.contexts (job_id, request_id)"
+            " select last_value + g, 'stale'"
+            " from procrastinate.procrastinate_jobs_id_seq, generate_series(0, 20) as g"
+            " on conflict do nothing"
+        )
+        db.execute("select set_config('app.request_id', 'mine', true)")
+        job_id = value(db, CARRY + arguments + ")")
+        context = f"select request_id from jobs.contexts where job_id = {job_id}"
+        assert value(db, context) == value(db, "select app.request_id()") != "stale"

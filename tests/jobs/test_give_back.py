@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.callers import Connection
+from tests.support.databases import FreshDatabase
 from tests.support.events import value
+from tests.support.parallel import together, wait_until_any_waits
 
 TAKE = "update procrastinate.procrastinate_jobs set status = 'doing', attempts = %s where id = %s"
 
@@ -68,6 +70,24 @@ def test_job_waiting_under_the_same_lock_does_the_work(db: Connection) -> None:
     assert give_back(db, job_id) == "merged"
     assert job(db, job_id) is None
     assert value(db, "select count(*) from procrastinate.procrastinate_jobs") == 1
+
+
+def test_job_whose_sibling_commits_meanwhile_is_merged(fresh_db: FreshDatabase) -> None:
+    """JOB-6: it is not left in the hands of a worker that does not know it."""
+    conn = fresh_db.connect()
+    job_id = held(conn, queueing_lock="one")
+    deferring = fresh_db.connect(autocommit=False)
+    deferring.execute(
+        "insert into procrastinate.procrastinate_jobs (queue_name, task_name, queueing_lock)"
+        " values ('x', 'jobs:purge', 'one')"
+    )
+
+    def commit() -> None:
+        wait_until_any_waits(conn)
+        deferring.commit()
+
+    other = fresh_db.connect()
+    assert together([lambda: give_back(other, job_id), commit]) == ["merged", None]
 
 
 def test_cancelled_job_is_not_put_back(db: Connection) -> None:

@@ -158,7 +158,8 @@ def test_a_start_killed_at_any_point_does_not_block_the_next(
         until(lambda: (base / point).exists() or process.poll() is not None, f"{point} appears")
     if victim == "both":
         for child in children(process.pid):
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
     kill(process)
     with postgres.start(base=base) as server:
         assert one(server.url()) == 1

@@ -64,3 +64,21 @@ def copy(source: FreshDatabase, target: postgres.Server) -> None:
             check=True,
         )
     assert dump.returncode == 0
+
+
+def test_a_server_that_passed_the_old_ids_before_the_first_seal(conn: Connection) -> None:
+    """APP-9: rows written there on both sides of the last sealed position begin an epoch, and
+    what came along unsealed stays in the old one."""
+    record(conn, 5)
+    assert one(conn, "select seals.seal(5)") == 5
+    record(conn, 1)
+    assert checks(conn, head(conn)) == []
+    conn.execute("update seals.chains set cluster = 42")
+    record(conn, 2)
+    conn.execute("alter table audit.events disable trigger user")
+    conn.execute("update audit.events set xid = '5' where id > 6")
+    conn.execute("alter table audit.events enable always trigger _100_refuse_change")
+    record(conn, 1)
+    assert seal_all(conn) == 4
+    assert [(row["epoch"], row["row_count"]) for row in sealed(conn)] == [(1, 5), (1, 1), (2, 3)]
+    assert checks(conn, head(conn)) == []

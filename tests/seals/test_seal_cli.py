@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from procrastinate_app.cli import app
 from tests.support.callers import Connection
 from tests.support.databases import FreshDatabase
-from tests.support.seals import head, record, seal_all
+from tests.support.seals import head, record, seal_all, seal_by_hand
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +108,16 @@ def test_an_older_head_that_was_rewritten_shows(conn: Connection, tmp_path: Path
     told = hub("seal", "verify", "--head", str(kept))
     assert told.exit_code == 1
     assert "BROKEN  every head in the file is in the chain  (seal 1)" in told.stdout
+
+
+def test_a_head_over_a_seal_that_leaves_columns_out_is_not_given(
+    conn: Connection, tmp_path: Path
+) -> None:
+    """APP-9, R37"""
+    kept = tmp_path / "heads"
+    record(conn, 3)
+    seal_by_hand(conn, "array['id']")
+    told = hub("seal", "head", "--to", str(kept))
+    assert told.exit_code != 0
+    assert "audit.events: seal 1 leaves out the column at" in told.output
+    assert not kept.exists()

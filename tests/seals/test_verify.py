@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.support.callers import Connection, one
-from tests.support.seals import checks, head, record, seal_all, sealed
+from tests.support.seals import checks, head, record, seal_all, seal_by_hand, sealed
 
 ROWS = "sealed rows are what was sealed"
 LINKS = "seals follow each other without a gap"
 DIGESTS = "every seal is what its digest says"
 STRAY = "no row was added behind the seals"
 HEAD = "the outside head is in the chain"
+COVERED = "every seal covers all columns"
 
 # what somebody does who may switch triggers off
 COPY = (
@@ -211,3 +213,70 @@ def test_a_row_added_to_an_epoch_that_ended_shows(conn: Connection, outside: str
     assert checks(conn, kept) == []
     as_a_replica(conn, COPY.replace(", xid from", ", '99999999' from"))
     assert checks(conn, kept) == [STRAY]
+
+
+SHRUNK = {
+    "ids alone": ("array['id']", "seal 4 leaves out the column at"),
+    "one column less": ("array_remove(columns, 'reason')", "seal 4 leaves out the column reason"),
+    "one column twice": ("columns || '{reason}'", "seal 4 names the column reason twice"),
+}
+
+
+@pytest.mark.parametrize("how", SHRUNK)
+def test_a_seal_by_hand_that_leaves_columns_out_shows(
+    conn: Connection, outside: str, how: str
+) -> None:
+    """APP-9, R37: its digest is right and the head may be taken over it, but it is not a yes."""
+    columns, details = SHRUNK[how]
+    record(conn, 1)
+    seal_by_hand(conn, columns)
+    assert checks(conn, head(conn)) == [COVERED]
+    record(conn, 1)
+    seal_all(conn)
+    assert COVERED in checks(conn, head(conn))
+    said = "select details from seals.verify('audit.events') where check_name = %s"
+    assert one(conn, said, [COVERED]) == details
+
+
+def test_a_first_seal_by_hand_that_leaves_columns_out_shows(conn: Connection) -> None:
+    """APP-9, R37"""
+    record(conn, 1)
+    seal_by_hand(conn, "array['id']")
+    assert checks(conn, head(conn)) == [COVERED]
+
+
+def test_a_column_added_later_is_covered_from_then_on(conn: Connection, outside: str) -> None:
+    """APP-9: old seals stay as they are, new ones may not fall back."""
+    conn.execute("alter table audit.events add column more text")
+    record(conn, 1)
+    seal_all(conn)
+    assert "more" in sealed(conn)[-1]["columns"]
+    assert checks(conn, head(conn)) == []
+    record(conn, 1)
+    seal_by_hand(conn, "array_remove(columns, 'more')")
+    assert checks(conn, head(conn)) == [COVERED]
+
+
+@pytest.mark.parametrize("column", ["reason", "id", "at"])
+def test_a_sealed_column_that_is_gone_is_said(conn: Connection, outside: str, column: str) -> None:
+    """APP-9: an answer, not an error; and nothing is sealed over it."""
+    conn.execute(f"alter table audit.events rename column {column} to another".encode())
+    said = conn.execute(
+        "select holds, details from seals.verify('audit.events', %s) where check_name = %s",
+        [outside, ROWS],
+    ).fetchone()
+    assert said is not None
+    assert said[0] is False
+    assert said[1].endswith(f"column {column} is gone")
+
+
+def test_nothing_is_sealed_over_a_column_that_is_gone(conn: Connection, outside: str) -> None:
+    """APP-9"""
+    conn.execute("alter table audit.events rename column request_id to another")
+    conn.execute(
+        "insert into audit.events (actor_role, action, subject_type, subject_id, details, another)"
+        " values ('x', 'looked', 'user', '1', '{}', 'x')"
+    )
+    with pytest.raises(psycopg.errors.InternalError_, match="sealed column request_id is gone"):
+        seal_all(conn)
+    assert len(sealed(conn)) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,11 +11,12 @@ import pytest
 
 from tests.support.callers import Connection, Refusal, as_user, call, one, refused
 from tests.support.databases import FreshDatabase
-from tests.support.parallel import refusals, together
+from tests.support.parallel import refusals, together, wait_until_any_waits
 from tests.support.people import give_role, make_admin, make_moderator, make_user
 
 REWARD = "consensus.voice.author_reward"
 LEASE = "consensus.voice.lease_duration"
+HEADERS = {"cf-connecting-ip": "203.0.113.7"}
 RATE = "value: 1 to 1000000 per 1 to 86400 s, such as 60 per 120 s"
 
 
@@ -342,6 +344,131 @@ def test_one_person_with_many_roles_is_still_one(db: Connection) -> None:
     made = change(db, admin, REWARD, "99")
     with refused(db, "own_setting_change"):
         approve(db, admin, made["change_id"])
+
+
+def test_an_admin_of_the_proposers_making_does_not_approve(db: Connection) -> None:
+    """APP-12: a second account is not a second person."""
+    first, other, puppet = make_admin(db), make_admin(db), make_user(db)
+    with as_user(db, first):
+        call(db, "grant_role", user_id=puppet, role="admin", reason="mine")
+    made = change(db, first, REWARD, "99")
+    with refused(db, "approver_not_independent") as refusal:
+        approve(db, puppet, made["change_id"])
+    assert refusal.status == 403
+    assert value(db, REWARD) == "10"
+    approve(db, other, made["change_id"])
+    made = change(db, puppet, REWARD, "98")
+    assert approve(db, first, made["change_id"])["state"] == "applied"
+
+
+def test_who_became_admin_after_the_proposal_does_not_approve(db: Connection) -> None:
+    """APP-12: whoever made them one; they may for the next."""
+    db.execute("select app.freeze_clock('2026-03-01')")
+    first, late = make_admin(db), make_user(db)
+    made = change(db, first, REWARD, "99")
+    advance(db, "1 second")
+    give_role(db, late, "admin")
+    with refused(db, "approver_not_independent"):
+        approve(db, late, made["change_id"])
+    assert value(db, REWARD) == "10"
+    made = change(db, first, REWARD, "98")
+    assert approve(db, late, made["change_id"])["state"] == "applied"
+
+
+@pytest.mark.parametrize(
+    "door", ["change_setting", "approve_setting_change", "reject_setting_change"]
+)
+def test_who_lost_the_role_while_waiting_is_refused(fresh_db: FreshDatabase, door: str) -> None:
+    """IDN-2, APP-12: the role is asked for again once the setting is theirs to change."""
+    with fresh_db.connect() as owner:
+        first, second = make_admin(owner), make_admin(owner)
+        name = LEASE if door == "change_setting" else REWARD
+        given: dict[str, Any] = {"name": LEASE, "value": "600", "reason": "x"}
+        if door != "change_setting":
+            made = change(owner, first, REWARD, "99")
+            given = {"change_id": made["change_id"]}
+        if door == "reject_setting_change":
+            given["reason"] = "x"
+
+        def ask() -> Any:
+            with fresh_db.as_user(second) as conn:
+                return call(conn, door, **given)
+
+        with fresh_db.connect() as holder, ThreadPoolExecutor(1) as pool:
+            with holder.transaction():
+                holder.execute("select settings.lock_setting(%s)", [name])
+                waiting = pool.submit(together, [ask])
+                wait_until_any_waits(owner)
+                owner.execute("delete from identity.user_roles where user_id = %s", [second])
+            assert refusals(waiting.result()) == ["not_permitted"]
+        assert one(owner, "select count(*) from settings.changes where decided_by is not null") == 0
+
+
+def test_two_bounds_of_one_kind_at_once_keep_their_order(fresh_db: FreshDatabase) -> None:
+    """The later approval sees what the earlier one did, and is refused in words."""
+    with fresh_db.connect() as owner:
+        first, second, third = (make_admin(owner) for _ in range(3))
+        low = change(owner, first, "consensus.voice.min_votes", "7")
+        high = change(owner, first, "consensus.voice.max_votes", "3")
+
+        def ask(admin: UUID, made: Any) -> Any:
+            with fresh_db.as_user(admin) as conn:
+                return call(conn, "approve_setting_change", change_id=made["change_id"])
+
+        with ThreadPoolExecutor(1) as pool, fresh_db.as_user(second) as early:
+            call(early, "approve_setting_change", change_id=low["change_id"])
+            late = pool.submit(together, [partial(ask, third, high)])
+            wait_until_any_waits(owner)
+        [answer] = late.result()
+        assert isinstance(answer, Refusal)
+        assert (answer.code, answer.details) == ("invalid_input", "value: 7 to 1000")
+
+
+def test_a_limit_set_back_locks_nobody_out(db: Connection) -> None:
+    """APP-6: what was used up under a mistaken limit is cut to the new period."""
+    admin, user, other = make_admin(db), make_user(db), make_user(db)
+    db.execute("select app.freeze_clock('2026-03-01')")
+    change(db, admin, "limits.update_profile.user", "4 per 86400 s")
+    for person in (user, other):
+        with as_user(db, person, headers=HEADERS):
+            for _ in range(4):
+                call(db, "update_profile", bio="hello")
+            with refused(db, "rate_limited"):
+                call(db, "update_profile", bio="hello")
+    change(db, admin, "limits.update_profile.user", "30 per 600 s")
+    advance(db, "600 seconds")
+    for person in (user, other):
+        with as_user(db, person, headers=HEADERS):
+            for _ in range(30):
+                call(db, "update_profile", bio="hello")
+
+
+def test_a_limit_is_changed_while_a_call_under_it_runs(fresh_db: FreshDatabase) -> None:
+    """R55: it waits for no caller, whose slot is passed over."""
+    with fresh_db.connect() as owner:
+        admin, user = make_admin(owner), make_user(owner)
+        change(owner, admin, "limits.update_profile.user", "8 per 86400 s")
+        with fresh_db.as_user(user, headers=HEADERS) as done:
+            call(done, "update_profile", bio="hello")
+        with fresh_db.as_user(user, headers=HEADERS) as running:
+            call(running, "update_profile", bio="hello")
+            owner.execute("set lock_timeout = '1s'")
+            made = change(owner, admin, "limits.update_profile.user", "30 per 600 s")
+        assert made["state"] == "applied"
+
+
+def test_the_doors_of_settings_stay_passable(db: Connection) -> None:
+    """APP-6: one admin cannot lock the others out of mending."""
+    admin = make_admin(db)
+    for door in ("change_setting", "approve_setting_change", "reject_setting_change"):
+        for scope in ("user", "ip"):
+            for given in ("4 per 1 s", "5 per 601 s"):
+                with refused(db, "invalid_input") as refusal:
+                    change(db, admin, f"limits.{door}.{scope}", given)
+                assert refusal.details == (
+                    "value: 5 to 1000000 per 1 to 600 s, such as 60 per 120 s"
+                )
+    assert change(db, admin, "limits.change_setting.user", "5 per 600 s")["state"] == "applied"
 
 
 def test_a_repeated_change_under_its_key_is_one(db: Connection) -> None:

@@ -52,6 +52,18 @@ def wait_until_waiting(observer: Connection, *pids: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def wait_until_any_waits(observer: Connection) -> None:
+    """Return as soon as some backend of the observer's database waits for a lock."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not one(
+        observer,
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'",
+    ):
+        assert time.monotonic() < deadline, "nobody waits for a lock"
+        time.sleep(POLL_SECONDS)
+
+
 def wait_until_gone(observer: Connection, pid: int) -> None:
     """Return as soon as a backend that was ended has left."""
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -12,7 +12,7 @@ import pytest
 from procrastinate_app.tasks.seals import BATCH
 from tests.support.callers import Connection, one
 from tests.support.running import WorkerProcess
-from tests.support.seals import checks, record, sealed
+from tests.support.seals import checks, record, seal_by_hand, sealed
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -82,6 +82,25 @@ def test_a_head_that_is_not_in_the_database_any_more_is_reported(
     assert len(sealed(conn)) == 1
 
 
+def test_no_head_is_kept_over_a_seal_that_leaves_columns_out(
+    conn: Connection, start_worker: StartWorker, kept: Path
+) -> None:
+    """APP-9, R37: the owner may insert one between two runs, with a right digest."""
+    record(conn, 4)
+    worker = start_worker(seal_file=str(kept)).wait_ready()
+    seal_now(conn)
+    worker.wait_until(lambda: len(heads(worker)) == 1)
+    line = kept.read_text()
+    record(conn, 4)
+    seal_by_hand(conn, "array['id']")
+    seal_now(conn)
+    failed = worker.wait_until(lambda: worker.said("job failed"))[0]
+    assert failed["error"] == "HeadsDisagree"
+    assert "seal 2 leaves out the column at" in failed["error_message"]
+    assert kept.read_text() == line
+    assert len(heads(worker)) == 1
+
+
 def test_a_file_that_cannot_be_written_is_reported(
     conn: Connection, start_worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -112,5 +131,5 @@ def test_a_backlog_is_sealed_in_one_job_and_writers_who_never_rest_do_not_keep_i
     )
     worker = start_worker().wait_ready()
     seal_now(conn)
-    worker.wait_until(lambda: heads(worker))
+    worker.wait_until(lambda: len(sealed(conn)) >= 3)
     assert [row["row_count"] for row in sealed(conn)][:3] == [BATCH, BATCH, 12]
