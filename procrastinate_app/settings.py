@@ -207,7 +207,13 @@ def database_host(url: str) -> str:
         parts = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeDecodeError):
         raise ValueError("database_url is not a Postgres address") from None
-    return str(parts.get("hostaddr") or parts.get("host") or "")
+    host, port = (str(parts.get(name) or "") for name in ("host", "port"))
+    if "@" in host or (port and not port.replace(",", "").isdecimal()):
+        raise ValueError(
+            "database_url holds a password with an @ : / # ? or % as it stands: write %40 for @,"
+            " %3A for :, %2F for /, %23 for #, %3F for ?, %25 for %"
+        )
+    return str(parts.get("hostaddr") or host)
 
 
 def is_here(host: str) -> bool:

@@ -738,8 +738,11 @@ def _lock(reader: Reader, catalog: Catalog, effect: Effect) -> None:
     names = reader.names()
     mode = Mode.ACCESS_EXCLUSIVE
     if reader.seek("in"):
-        words = [token.text for token in reader.rest]
-        mode = Mode.named(" ".join(words[: words.index("mode")]))
+        words = " ".join(token.text.lower() for token in reader.rest)
+        try:
+            mode = Mode.named(words[: words.index(" mode")])
+        except (ValueError, StopIteration):
+            raise NotUnderstood from None
     effect.what = f"lock {', '.join(map(show, names))}"
     for name in names:
         effect.lock(mode, _beneath(catalog, name))

@@ -276,6 +276,7 @@ truncate shop.loose
 truncate shop.goods cascade
 truncate shop.events
 lock table shop.goods in share mode
+LOCK TABLE shop.goods IN ACCESS EXCLUSIVE MODE
 lock shop.cheap
 refresh materialized view shop.totals
 refresh materialized view concurrently shop.totals

@@ -145,3 +145,12 @@ def test_a_malformed_address_is_refused_without_repeating_it() -> None:
     assert "not a Postgres address" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("sign", ["@", "/"])
+def test_a_password_that_is_not_escaped_is_not_repeated(sign: str) -> None:
+    """APP-7: libpq would take its end for a host or a port, and say so."""
+    with pytest.raises(ValueError, match="write %40 for @") as refusal:
+        database_host(f"postgresql://u:Pa{sign}Secret1@db.example.com:5432/postgres")
+    assert "Secret1" not in str(refusal.value)
+    assert "Pa" not in str(refusal.value)
