@@ -141,6 +141,8 @@ def test_after_settling(conn: Connection, sandbox: Sandbox, start_worker: StartW
     conn.execute("update jobs.outbox set topic = topic || '-held' where id = any(%s)", [made[2:]])
     worker = start_worker(batch_size="2")
     worker.wait_until(sandbox.holds_one)
+    still_out = "select count(*) from jobs.stream_leases where closed_at is null"
+    worker.wait_until(lambda: value(conn, still_out) == 1)
     worker.kill()
     assert sandbox.accepted_ids() == made[:2]
     let_time_pass(conn)
